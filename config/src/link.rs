@@ -1,0 +1,276 @@
+//! The messages between a gateway and revive. In `dev` they go over a channel; the types are plain, so that they
+//! can go over a wire. Times are durations, because clocks are not shared.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::model::{App, AppId};
+
+/// How many messages may wait in each direction. Both ends coalesce per app, so this is not one per request.
+pub const LINK_CAPACITY: usize = 4_096;
+
+/// A gateway's end of the link.
+#[derive(Debug)]
+pub struct GatewayEnd {
+    /// To revive.
+    pub tx: mpsc::Sender<ToRevive>,
+    /// From revive.
+    pub rx: mpsc::Receiver<ToGateway>,
+}
+
+/// Revive's end of the link to one gateway.
+#[derive(Debug)]
+pub struct ReviveEnd {
+    /// To the gateway.
+    pub tx: mpsc::Sender<ToGateway>,
+    /// From the gateway.
+    pub rx: mpsc::Receiver<ToRevive>,
+}
+
+/// A link within one process.
+pub fn channel() -> (GatewayEnd, ReviveEnd) {
+    let (to_revive, from_gateway) = mpsc::channel(LINK_CAPACITY);
+    let (to_gateway, from_revive) = mpsc::channel(LINK_CAPACITY);
+    (GatewayEnd { tx: to_revive, rx: from_revive }, ReviveEnd { tx: to_gateway, rx: from_gateway })
+}
+
+/// What revive tells a gateway.
+#[derive(Clone, Debug)]
+pub enum ToGateway {
+    /// All apps; replaces what was before.
+    Table(Table),
+    /// An app's state has changed.
+    State {
+        /// Which app.
+        app: AppId,
+        /// Its new state.
+        status: Status,
+    },
+    /// Hold new requests of the app, close pooled connections to it, and answer [`ToRevive::Quiesced`] when every
+    /// thread has done so. A later [`ToGateway::State`] ends it.
+    Quiesce {
+        /// Which app.
+        app: AppId,
+        /// Returned in the answer, so that a late answer to an earlier attempt is known.
+        round: Round,
+    },
+}
+
+/// All apps of one generation.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Grows with each table.
+    pub generation: u64,
+    /// The apps; those no longer in it are gone.
+    pub apps: Vec<Arc<App>>,
+}
+
+/// An attempt to put an app to sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Round(pub u64);
+
+/// One run of an app: a process, a pod. Never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Instance(pub u64);
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An app's state, as far as requests are concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Requests go to these endpoints, never empty.
+    Awake {
+        /// Which run; a new one never reuses connections of an old one.
+        instance: Instance,
+        /// Where it listens.
+        endpoints: Arc<[SocketAddr]>,
+    },
+    /// It sleeps; a request asks for a wake.
+    Asleep {
+        /// How deep.
+        depth: Depth,
+    },
+    /// It is being woken; requests wait.
+    Waking {
+        /// How far it is.
+        phase: Phase,
+        /// How long it has been waking.
+        elapsed: Duration,
+        /// Of a queued wake: how long until it is up, as far as one can tell.
+        estimate: Option<Duration>,
+        /// What to probe, once it has an address.
+        probe: Option<Probe>,
+    },
+    /// The last wake failed; until `retry_after` has passed, requests get that answer.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// From now, until the next request may try again.
+        retry_after: Duration,
+    },
+}
+
+/// An instance to be probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Which run.
+    pub instance: Instance,
+    /// Where it will listen.
+    pub endpoint: SocketAddr,
+}
+
+/// How deep an app sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// Paused, or without replicas.
+    Light,
+    /// Gone.
+    Deep,
+}
+
+impl Depth {
+    /// The name in the API, in metrics and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Deep => "deep",
+        }
+    }
+}
+
+/// How far a wake is. Processes know no scheduling and no pulling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Waits for its turn.
+    Queued,
+    /// The platform is being told.
+    Creating,
+    /// Waits for a place to run.
+    Scheduling,
+    /// Its image is being fetched.
+    Pulling,
+    /// Its program begins.
+    Starting,
+    /// It runs; asked whether it answers.
+    Probing,
+}
+
+impl Phase {
+    /// All, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Creating, Self::Scheduling, Self::Pulling, Self::Starting, Self::Probing];
+
+    /// The name in the API, in metrics and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Creating => "creating",
+            Self::Scheduling => "scheduling",
+            Self::Pulling => "pulling",
+            Self::Starting => "starting",
+            Self::Probing => "probing",
+        }
+    }
+}
+
+/// Why an app is not up. Each has a code for the owner and, in the gateway's pages, words for visitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// There is no such program.
+    ProgramNotFound,
+    /// The program could not be started.
+    NotStarted,
+    /// It ended before it was up.
+    ExitedEarly,
+    /// It runs, but listened on its port not once.
+    NeverListened,
+    /// It listens, but its health check did not succeed.
+    Unhealthy,
+    /// It was up and then ended, again and again.
+    Crashed,
+}
+
+impl Failure {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::ProgramNotFound,
+        Self::NotStarted,
+        Self::ExitedEarly,
+        Self::NeverListened,
+        Self::Unhealthy,
+        Self::Crashed,
+    ];
+
+    /// The code in answers, in the API, in metrics and in logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::ProgramNotFound => "program-not-found",
+            Self::NotStarted => "not-started",
+            Self::ExitedEarly => "exited-early",
+            Self::NeverListened => "never-listened",
+            Self::Unhealthy => "unhealthy",
+            Self::Crashed => "crashed",
+        }
+    }
+}
+
+/// What a gateway tells revive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToRevive {
+    /// Somebody asks for the app. Sent once however many ask; repeated after a state change if they still do.
+    Wake {
+        /// Which app.
+        app: AppId,
+    },
+    /// Nobody is held for the app any more.
+    Unwanted {
+        /// Which app.
+        app: AppId,
+    },
+    /// What has been going on with these apps since the last such message.
+    Activity(Vec<Activity>),
+    /// Every thread holds new requests of the app and has closed its pooled connections.
+    Quiesced {
+        /// As in [`ToGateway::Quiesce`].
+        round: Round,
+        /// What was open when the last thread had done so.
+        activity: Activity,
+    },
+    /// The instance answered its readiness check.
+    Reachable {
+        /// Which app.
+        app: AppId,
+        /// Which run.
+        instance: Instance,
+    },
+    /// Probing has learnt something about an instance that is not up yet: the reason, if it never will be.
+    NotReachable {
+        /// Which app.
+        app: AppId,
+        /// Which run.
+        instance: Instance,
+        /// `NeverListened` or `Unhealthy`.
+        so_far: Failure,
+    },
+}
+
+/// How busy an app is at one gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Which app.
+    pub app: AppId,
+    /// Requests, streams and upgraded connections that are open and keep the app awake.
+    pub open: u32,
+    /// Requests that wait for it to wake.
+    pub held: u32,
+    /// Since the last of those that keep awake began or ended; `None` if there was none since the gateway started.
+    pub idle_for: Option<Duration>,
+}

@@ -1,0 +1,1 @@
+//! From a file of apps to the model.

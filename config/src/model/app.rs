@@ -1,0 +1,169 @@
+//! An app: where its requests come in, what runs it, when it sleeps and how it wakes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{AppId, AppName, HostPattern, Tenant};
+
+/// One tenant app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Its identity.
+    pub id: AppId,
+    /// Its name, unique in the file.
+    pub name: AppName,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// Which requests are its own: hosts × paths, at least one.
+    pub routes: Vec<RouteMatch>,
+    /// What runs it.
+    pub source: Source,
+    /// When it is up.
+    pub health: Health,
+    /// When it sleeps.
+    pub sleep: SleepPolicy,
+    /// What a request meets while it sleeps.
+    pub wake: WakePolicy,
+    /// How long the app may take to begin its response.
+    pub response_timeout: Duration,
+}
+
+/// A host pattern and a path prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteMatch {
+    /// The hosts.
+    pub host: HostPattern,
+    /// The paths below.
+    pub path: PathPrefix,
+}
+
+/// A path prefix that matches whole segments: `/a` matches `/a` and `/a/b`, not `/ab` (Gateway API, `PathPrefix`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PathPrefix(Box<str>);
+
+/// Why a text is no [`PathPrefix`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a path prefix begins with '/', has no '//', '/.' or '/..' segment, and no '?', '#', space or control character")]
+pub struct PathPrefixError;
+
+impl PathPrefix {
+    /// Parses a prefix; a trailing slash means nothing and is taken off.
+    ///
+    /// # Errors
+    /// Where the text could never match a normal path.
+    pub fn parse(text: &str) -> Result<Self, PathPrefixError> {
+        let inner = text.strip_prefix('/').ok_or(PathPrefixError)?;
+        let inner = inner.strip_suffix('/').unwrap_or(inner);
+        let segment = |s: &str| !s.is_empty() && s != "." && s != "..";
+        let character = |b: u8| b.is_ascii_graphic() && b != b'?' && b != b'#';
+        let right = inner.is_empty() || (inner.split('/').all(segment) && inner.bytes().all(character));
+        if right { Ok(Self(format!("/{inner}").into())) } else { Err(PathPrefixError) }
+    }
+
+    /// Whether `path`, the path of a request without its query, lies below.
+    pub fn matches(&self, path: &str) -> bool {
+        if self.0.len() == 1 {
+            return true;
+        }
+        path.strip_prefix(&*self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The prefix, without trailing slash except for the root.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PathPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What runs an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The edge starts and stops it.
+    Process(ProcessSpec),
+    /// Somebody else runs it at these addresses; it never sleeps.
+    Upstreams(Vec<SocketAddr>),
+}
+
+/// A local program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessSpec {
+    /// Program and arguments, at least the program; `$PORT` and `${PORT}` stand for the port it must listen on.
+    pub command: Vec<String>,
+    /// Working directory, absolute.
+    pub dir: PathBuf,
+    /// Variables it gets beside those of the edge's own environment; the edge's `PORT` and `LOCO_…` win over them.
+    pub env: BTreeMap<String, String>,
+}
+
+/// When an app counts as up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked.
+    pub check: Check,
+    /// How long one such question may take.
+    pub timeout: Duration,
+    /// How long a start may take until the app is up; then it has failed.
+    pub grace: Duration,
+}
+
+/// A readiness check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// A TCP connection is accepted.
+    Tcp,
+    /// `GET` of this path (with query, if any) is answered with a status from 200 to 399.
+    Http {
+        /// Begins with `/`.
+        path: String,
+    },
+}
+
+/// A span of time, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Not at all.
+    Never,
+    /// When this much time has passed.
+    Elapsed(Duration),
+}
+
+/// When an app sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SleepPolicy {
+    /// Idle for this long: light sleep (a process is paused; a Deployment has no replicas).
+    pub idle_after: After,
+    /// Idle for this long: deep sleep (the process, the Deployment, is gone).
+    pub remove_after: After,
+}
+
+/// What a request meets while its app sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WakePolicy {
+    /// Held, or shown a page.
+    pub mode: WakeMode,
+    /// With `auto`, how long a browser's navigation is held before it gets the waiting page.
+    pub page_after: Duration,
+    /// How long any request is held before it gets 504.
+    pub hold_timeout: Duration,
+    /// How many requests are held at once; the next gets 503.
+    pub max_held: u32,
+}
+
+/// How requests to a sleeping app are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeMode {
+    /// Browsers' navigations are held for `page_after`, then get the page; all else is held.
+    Auto,
+    /// All is held.
+    Hold,
+    /// Browsers' navigations get the page at once; all else is held.
+    Page,
+}

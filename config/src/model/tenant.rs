@@ -1,0 +1,105 @@
+//! Whose an app is.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Identity of an app, unique on the platform; it survives a rename. On one machine it is the app's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppId(Arc<str>);
+
+impl AppId {
+    /// The id of an app that a file of apps names.
+    pub fn from_name(name: &AppName) -> Self {
+        Self(name.0.clone())
+    }
+
+    /// The id as it is sent in `loco-app-id`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AppId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An app's name: one DNS label (RFC 1123, section 2.1), because it becomes part of a host name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppName(Arc<str>);
+
+/// Why a text is no app name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an app name is 1 to 63 of a-z, 0-9 and '-', and neither begins nor ends with '-'")]
+pub struct AppNameError;
+
+impl AppName {
+    /// Parses an app name.
+    ///
+    /// # Errors
+    /// Where `text` is not one lower-case DNS label.
+    pub fn parse(text: &str) -> Result<Self, AppNameError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let right = (1..=63).contains(&text.len())
+            && text.bytes().all(allowed)
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        if right { Ok(Self(text.into())) } else { Err(AppNameError) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AppName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A value that is sent as a header and shown as a metric's label: 1 to 128 visible ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Label(Arc<str>);
+
+/// Why a text is no [`Label`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 128 visible ASCII characters without spaces, because it is sent as a header")]
+pub struct LabelError;
+
+impl Label {
+    /// Parses a label.
+    ///
+    /// # Errors
+    /// Where `text` is empty, too long, or could not be a header's value.
+    pub fn parse(text: &str) -> Result<Self, LabelError> {
+        let right = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if right { Ok(Self(text.into())) } else { Err(LabelError) }
+    }
+
+    /// The value.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whose an app is, and where it runs: what telemetry about its traffic carries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tenant {
+    /// The organisation, sent as `loco-org-id`.
+    pub org: Label,
+    /// The workspace, sent as `loco-workspace-id` and, as the tenant, in `loco-tenant-id`.
+    pub workspace: Label,
+    /// The region.
+    pub region: Label,
+    /// The environment, such as `dev`.
+    pub environment: Label,
+}

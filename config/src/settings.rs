@@ -1,0 +1,96 @@
+//! Sizes and clocks. The defaults are the product's promises towards hostile clients.
+
+use std::time::Duration;
+
+/// Settings of both halves.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Of the data plane: table `[gateway]` of the file.
+    pub gateway: Gateway,
+    /// Of the control plane: table `[revive]` of the file.
+    pub revive: Revive,
+}
+
+/// What clients may send, and how long they may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Threads that serve; 0 means one for each core.
+    pub threads: usize,
+    /// Bytes of a request line; more gets 414.
+    pub max_request_line: usize,
+    /// Bytes of a request's head; more gets 431.
+    pub max_head: usize,
+    /// Header lines, and trailer lines, of a request; more gets 431.
+    pub max_header_lines: usize,
+    /// Bytes of a request's body; more gets 413.
+    pub max_body: u64,
+    /// From a request's first byte to the end of its head; then 408.
+    pub header_timeout: Duration,
+    /// A kept-alive connection without a request is closed after this.
+    pub idle_timeout: Duration,
+    /// A body must come at this many bytes a second, once it has been read for `body_rate_after`; else 408.
+    pub min_body_rate: u64,
+    /// See `min_body_rate`.
+    pub body_rate_after: Duration,
+    /// A client that takes nothing of its response for this long is cut off.
+    pub write_timeout: Duration,
+    /// Requests on one connection; the last is answered with `Connection: close`.
+    pub max_requests_per_connection: u32,
+    /// Client connections in all, and never more than (descriptors − 512) / 2.
+    pub max_connections: usize,
+    /// Requests in flight to one app; the next gets 503.
+    pub max_open_per_app: u32,
+    /// How long a connection to an endpoint may take.
+    pub connect_timeout: Duration,
+    /// An idle connection to an endpoint is closed after this.
+    pub upstream_idle_timeout: Duration,
+    /// How long open requests may finish after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            max_request_line: 8 << 10,
+            max_head: 32 << 10,
+            max_header_lines: 100,
+            max_body: 100 << 20,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            min_body_rate: 1 << 10,
+            body_rate_after: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
+            max_requests_per_connection: 1_000,
+            max_connections: 20_000,
+            max_open_per_app: 1_024,
+            connect_timeout: Duration::from_secs(1),
+            upstream_idle_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How apps are put to sleep and woken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revive {
+    /// Wakes from deep sleep under way at once; 0 means twice the cores. Resuming a paused app is free.
+    pub max_concurrent_wakes: usize,
+    /// How long an app may take to end after SIGTERM; then SIGKILL.
+    pub stop_timeout: Duration,
+    /// How long the first failure of an app is remembered; each further one in a row doubles it.
+    pub backoff_first: Duration,
+    /// Where that doubling ends.
+    pub backoff_max: Duration,
+}
+
+impl Default for Revive {
+    fn default() -> Self {
+        Self {
+            max_concurrent_wakes: 0,
+            stop_timeout: Duration::from_secs(5),
+            backoff_first: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(60),
+        }
+    }
+}

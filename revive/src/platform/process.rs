@@ -1,0 +1,1 @@
+//! Apps as local processes.
