@@ -50,14 +50,6 @@ pub enum ToGateway {
         /// Its new state.
         status: Status,
     },
-    /// Hold new requests of the app, close pooled connections to it, and answer [`ToRevive::Quiesced`] when every
-    /// thread has done so. A later [`ToGateway::State`] ends it.
-    Quiesce {
-        /// Which app.
-        app: AppId,
-        /// Returned in the answer, so that a late answer to an earlier attempt is known.
-        round: Round,
-    },
 }
 
 /// All apps of one generation.
@@ -65,8 +57,8 @@ pub enum ToGateway {
 pub struct Table {
     /// Grows with each table.
     pub generation: u64,
-    /// The apps; those no longer in it are gone.
-    pub apps: Vec<Arc<App>>,
+    /// The apps, each with its state; those no longer in it are gone.
+    pub apps: Vec<(Arc<App>, Status)>,
 }
 
 /// An attempt to put an app to sleep.
@@ -92,6 +84,12 @@ pub enum Status {
         instance: Instance,
         /// Where it listens.
         endpoints: Arc<[SocketAddr]>,
+    },
+    /// It may be put to sleep: hold new requests, close pooled connections to it, and answer
+    /// [`ToRevive::Quiesced`] when every thread has done so.
+    Draining {
+        /// Returned in the answer, so that a late answer to an earlier attempt is known.
+        round: Round,
     },
     /// It sleeps; a request asks for a wake.
     Asleep {
@@ -239,7 +237,7 @@ pub enum ToRevive {
     Activity(Vec<Activity>),
     /// Every thread holds new requests of the app and has closed its pooled connections.
     Quiesced {
-        /// As in [`ToGateway::Quiesce`].
+        /// As in [`Status::Draining`].
         round: Round,
         /// What was open when the last thread had done so.
         activity: Activity,
