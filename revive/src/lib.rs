@@ -1,2 +1,3 @@
 //! The control plane.
+pub mod lifecycle;
 pub mod platform;

@@ -46,7 +46,9 @@ pub struct PathPrefix(Box<str>);
 
 /// Why a text is no [`PathPrefix`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a path prefix begins with '/', has no '//', '/.' or '/..' segment, and no '?', '#', space or control character")]
+#[error(
+    "a path prefix begins with '/', has no '//', '/.' or '/..' segment, and no '?', '#', space or control character"
+)]
 pub struct PathPrefixError;
 
 impl PathPrefix {

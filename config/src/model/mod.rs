@@ -5,8 +5,8 @@ mod host;
 mod tenant;
 
 pub use app::{
-    After, App, Check, Health, PathPrefix, PathPrefixError, ProcessSpec, RouteMatch, SleepPolicy, Source, WakeMode,
-    WakePolicy,
+    After, App, Check, Health, PathPrefix, PathPrefixError, ProcessSpec, RouteMatch, SleepPolicy, Source,
+    WakeMode, WakePolicy,
 };
 pub use host::{Host, HostError, HostPattern};
 pub use tenant::{AppId, AppName, AppNameError, Label, LabelError, Tenant};

@@ -1,0 +1,347 @@
+//! What can be true of an app, and what can happen to it.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use config::link::{Depth, Failure, Instance, Phase, Probe, Round, Status};
+
+/// The state of one app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Requests go to it.
+    Awake(Running),
+    /// Gateways have been asked to hold its requests, so that it can be put to sleep.
+    Draining(Draining),
+    /// Light sleep: paused, or without replicas.
+    Light(Running),
+    /// Deep sleep: there is nothing, or what is left of it is just ending.
+    Deep {
+        /// The last instance, until it has ended.
+        leaving: Option<Instance>,
+    },
+    /// On its way up.
+    Waking(Waking),
+    /// It did not come up, or did not stay up.
+    Failed(Failed),
+    /// No longer in the table.
+    Gone {
+        /// The last instance, until it has ended.
+        leaving: Option<Instance>,
+    },
+}
+
+/// An instance that is up, or was when it was paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Which run.
+    pub instance: Instance,
+    /// Where it listens.
+    pub endpoint: SocketAddr,
+    /// Since when it is up.
+    pub since: Instant,
+    /// How long its last wake took.
+    pub wake_took: Duration,
+    /// Failures in a row before it came up; forgiven once it has been up for [`super::STABLE`].
+    pub failures: u32,
+}
+
+/// An attempt to sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draining {
+    /// What runs.
+    pub running: Running,
+    /// How deep it shall sleep.
+    pub depth: Depth,
+    /// Which attempt.
+    pub round: Round,
+    /// When it is given up.
+    pub deadline: Instant,
+}
+
+/// A wake under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waking {
+    /// How far it is.
+    pub step: WakeStep,
+    /// When each phase began, in order; the first is the wake's own beginning.
+    pub marks: Vec<(Phase, Instant)>,
+    /// Failures in a row before this wake.
+    pub failures: u32,
+    /// Since when nobody waits for it.
+    pub unwanted_since: Option<Instant>,
+}
+
+/// How far a wake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeStep {
+    /// Waits until the instance before has ended: two of one app never run at once.
+    Clearing(Instance),
+    /// Waits for admission.
+    Queued,
+    /// The platform was told to start it.
+    Creating {
+        /// Which run.
+        instance: Instance,
+        /// When it has failed.
+        deadline: Instant,
+    },
+    /// It has an address; the gateways ask it whether it is up.
+    Probing {
+        /// Which run.
+        instance: Instance,
+        /// Where it will listen.
+        endpoint: SocketAddr,
+        /// When it has failed.
+        deadline: Instant,
+        /// What that failure would be, as far as the probers know.
+        so_far: Failure,
+    },
+    /// The platform was told to let a paused instance go on.
+    Resuming {
+        /// What was paused.
+        running: Running,
+        /// When it has failed.
+        deadline: Instant,
+    },
+}
+
+/// A wake, or a run, that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// How many in a row, this one included.
+    pub failures: u32,
+    /// Until then every request gets the failure as its answer; the first one after it tries again.
+    pub retry_at: Instant,
+    /// Who begins that next try.
+    pub retry: Retry,
+    /// The failed instance, until it has ended.
+    pub leaving: Option<Instance>,
+}
+
+/// Who begins the next try after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The next request: the app was asleep, so nobody misses it before.
+    OnRequest,
+    /// We do: it crashed while awake, and an app that was awake stays so until it is idle.
+    ByItself,
+}
+
+/// What can happen to an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody wants it.
+    Wanted(Demand),
+    /// Nobody is held for it any more.
+    Unwanted,
+    /// It has been idle for long enough, or an admin asks, to be put to sleep.
+    Sleep {
+        /// How deep.
+        depth: Depth,
+        /// The name of this attempt, never used before.
+        round: Round,
+    },
+    /// All gateways hold its requests.
+    Quiesced {
+        /// Of which attempt.
+        round: Round,
+        /// Whether something is open, or came in since the decision to sleep.
+        busy: bool,
+    },
+    /// Its turn has come.
+    Granted {
+        /// The name of the run to start, never used before.
+        instance: Instance,
+    },
+    /// The platform gave an instance its address.
+    Created {
+        /// Which run.
+        instance: Instance,
+        /// Where it will listen.
+        endpoint: SocketAddr,
+    },
+    /// The platform could not start an instance.
+    NotCreated {
+        /// Which run.
+        instance: Instance,
+        /// Why.
+        failure: Failure,
+    },
+    /// The platform has paused an instance.
+    Paused {
+        /// Which run.
+        instance: Instance,
+    },
+    /// A paused instance runs again.
+    Resumed {
+        /// Which run.
+        instance: Instance,
+    },
+    /// Nothing of an instance is left, whoever ended it.
+    Exited {
+        /// Which run.
+        instance: Instance,
+    },
+    /// A gateway got the right answer from an instance.
+    Reachable {
+        /// Which run.
+        instance: Instance,
+    },
+    /// A gateway did not, yet.
+    NotReachable {
+        /// Which run.
+        instance: Instance,
+        /// What is wrong with it, should it stay so.
+        so_far: Failure,
+    },
+    /// A deadline may have passed.
+    Tick,
+    /// What it runs was changed: the running instance is an old version.
+    Changed,
+    /// It was taken out of the table.
+    Deleted,
+}
+
+/// Who wants an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// A request; it respects the backoff after a failure.
+    Request,
+    /// An admin; who tries again now.
+    Admin,
+}
+
+/// What is to be done about a transition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Tell gateways the new state.
+    Publish,
+    /// Stand in line for a wake.
+    Enqueue,
+    /// Leave the line.
+    Withdraw,
+    /// Give back the slot of a wake.
+    Release,
+    /// Start this run.
+    Start(Instance),
+    /// Pause it.
+    Pause(Instance),
+    /// Let it go on.
+    Resume(Instance),
+    /// End it.
+    Stop(Instance),
+    /// A wake has come to its end: for the record.
+    WakeEnded(WakeEnded),
+    /// An app ended while it was awake: for the record.
+    Crashed(Instance),
+}
+
+/// How a wake went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WakeEnded {
+    /// Up, or why not.
+    pub result: Result<(), Failure>,
+    /// When each phase began, in order.
+    pub marks: Vec<(Phase, Instant)>,
+}
+
+impl State {
+    /// When [`Event::Tick`] would do something.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Draining(draining) => Some(draining.deadline),
+            Self::Waking(waking) => waking.deadline(),
+            Self::Failed(Failed { retry: Retry::ByItself, retry_at, .. }) => Some(*retry_at),
+            Self::Failed(Failed { retry: Retry::OnRequest, .. })
+            | Self::Awake(_)
+            | Self::Light(_)
+            | Self::Deep { .. }
+            | Self::Gone { .. } => None,
+        }
+    }
+
+    /// What gateways are told; `None` for an app that is gone.
+    pub fn status(&self, now: Instant) -> Option<Status> {
+        Some(match self {
+            Self::Awake(running) => {
+                Status::Awake { instance: running.instance, endpoints: [running.endpoint].into() }
+            }
+            Self::Draining(draining) => Status::Draining { round: draining.round },
+            Self::Light(_) => Status::Asleep { depth: Depth::Light },
+            Self::Deep { .. } => Status::Asleep { depth: Depth::Deep },
+            Self::Waking(waking) => waking.status(now),
+            Self::Failed(failed) => Status::Failed {
+                failure: failed.failure,
+                retry_after: failed.retry_at.saturating_duration_since(now),
+            },
+            Self::Gone { .. } => return None,
+        })
+    }
+
+    /// The instance that there is, in whatever condition.
+    pub fn instance(&self) -> Option<Instance> {
+        match self {
+            Self::Awake(running) | Self::Light(running) => Some(running.instance),
+            Self::Draining(draining) => Some(draining.running.instance),
+            Self::Waking(waking) => waking.step.instance(),
+            Self::Deep { leaving } | Self::Gone { leaving } | Self::Failed(Failed { leaving, .. }) => {
+                *leaving
+            }
+        }
+    }
+}
+
+impl Waking {
+    /// The phase it is in.
+    pub fn phase(&self) -> Phase {
+        match self.step {
+            WakeStep::Clearing(_) | WakeStep::Queued => Phase::Queued,
+            WakeStep::Creating { .. } => Phase::Creating,
+            WakeStep::Probing { .. } => Phase::Probing,
+            WakeStep::Resuming { .. } => Phase::Starting,
+        }
+    }
+
+    /// When it began.
+    pub fn since(&self, now: Instant) -> Instant {
+        self.marks.first().map_or(now, |(_, at)| *at)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.step {
+            WakeStep::Clearing(_) | WakeStep::Queued => {
+                self.unwanted_since.map(|since| since + super::WITHDRAWN_AFTER)
+            }
+            WakeStep::Creating { deadline, .. }
+            | WakeStep::Probing { deadline, .. }
+            | WakeStep::Resuming { deadline, .. } => Some(deadline),
+        }
+    }
+
+    fn status(&self, now: Instant) -> Status {
+        let probe = match self.step {
+            WakeStep::Probing { instance, endpoint, .. } => Some(Probe { instance, endpoint }),
+            WakeStep::Clearing(_)
+            | WakeStep::Queued
+            | WakeStep::Creating { .. }
+            | WakeStep::Resuming { .. } => None,
+        };
+        let elapsed = now.saturating_duration_since(self.since(now));
+        Status::Waking { phase: self.phase(), elapsed, estimate: None, probe }
+    }
+}
+
+impl WakeStep {
+    /// The instance that it is about.
+    pub fn instance(&self) -> Option<Instance> {
+        match self {
+            Self::Queued => None,
+            Self::Clearing(instance) | Self::Creating { instance, .. } | Self::Probing { instance, .. } => {
+                Some(*instance)
+            }
+            Self::Resuming { running, .. } => Some(running.instance),
+        }
+    }
+}
