@@ -1,1 +1,3 @@
+//! The data plane: answers requests, never talks to the platform.
 
+pub mod page;

@@ -1,0 +1,43 @@
+//! The page for every refusal that is not about waking.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use maud::html;
+
+use super::document::{Document, Engine, Reload, locomotive, owner_code, reload_link};
+use super::spoken;
+use super::words::Words;
+
+/// A request that is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusalPage {
+    /// The answer's status.
+    pub status: StatusCode,
+    /// What a visitor is told.
+    pub words: Words,
+    /// The refusal's code, as in problem+json and in logs.
+    pub code: &'static str,
+    /// From now, until asking again makes sense, if it ever does.
+    pub retry_after: Option<Duration>,
+}
+
+/// The page for a refusal. It does not reload by itself: what was refused may have been a form, and a reload would
+/// make a GET of it; and a full queue is not emptied by all pages asking again.
+pub fn refusal(refusal: &RefusalPage) -> String {
+    let RefusalPage { status, words, code, retry_after } = refusal;
+    Document {
+        title: words.title,
+        reload: Reload::ByHand,
+        header: html! { p.status { (status.as_str()) } h1 { (words.title) } (locomotive(Engine::Cold)) },
+        body: html! {
+            p.lead { (words.text) }
+            @if let Some(delay) = retry_after {
+                p { "It is worth trying again in " b { (spoken::to_come(*delay)) } "." }
+                p { (reload_link("button", "Try again")) }
+            }
+            (owner_code("Code:", code))
+        },
+    }
+    .render()
+}

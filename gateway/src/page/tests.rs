@@ -1,0 +1,199 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use base64::Engine as _;
+use config::link::{Failure, Phase};
+use http::StatusCode;
+use sha2::{Digest, Sha256};
+
+use super::words::{self, Words};
+use super::*;
+
+const REFUSALS: [(u16, Words, &str); 9] = [
+    (404, words::UNKNOWN_HOST, "unknown-host"),
+    (504, words::HOLD_DEADLINE, "hold-deadline"),
+    (503, words::QUEUE_FULL, "queue-full"),
+    (502, words::UPSTREAM_REFUSED, "upstream-refused"),
+    (502, words::UPSTREAM_RESET, "upstream-reset"),
+    (504, words::UPSTREAM_TIMED_OUT, "upstream-timed-out"),
+    (413, words::TOO_LARGE, "too-large"),
+    (400, words::BAD_REQUEST, "bad-request"),
+    (500, words::INTERNAL, "internal"),
+];
+
+fn waking(phase: Phase) -> Waiting<'static> {
+    Waiting {
+        app: "hello",
+        phase,
+        phases: &Phase::ALL,
+        elapsed: Duration::from_millis(12_700),
+        estimate: Some(Duration::from_millis(19_100)),
+        reload_after: Duration::from_secs(2),
+    }
+}
+
+fn fallen(failure: Failure) -> Failed<'static> {
+    Failed { app: "hello", failure, retry_after: Duration::from_millis(7_500) }
+}
+
+fn refused((status, words, code): (u16, Words, &'static str), retry_after: Option<Duration>) -> String {
+    refusal(&RefusalPage { status: StatusCode::from_u16(status).unwrap(), words, code, retry_after })
+}
+
+fn every_page() -> Vec<String> {
+    let waits = Phase::ALL.map(|phase| waiting(&waking(phase)));
+    let failures = Failure::ALL.map(|failure| failed(&fallen(failure)));
+    let refusals = REFUSALS.map(|row| refused(row, Some(Duration::from_secs(5))));
+    waits.into_iter().chain(failures).chain(refusals).collect()
+}
+
+/// What is between the first `start` and the next `end`.
+fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
+    let (_, rest) = page.split_once(start).unwrap_or_else(|| panic!("no {start} in {page}"));
+    rest.split_once(end).unwrap_or_else(|| panic!("no {end} after {start}")).0
+}
+
+#[test]
+fn the_policy_allows_the_style_as_it_stands_in_every_page() {
+    for page in every_page() {
+        let hash = Sha256::digest(between(&page, "<style>", "</style>"));
+        let source =
+            format!("style-src 'sha256-{}';", base64::engine::general_purpose::STANDARD.encode(hash));
+        assert!(CONTENT_SECURITY_POLICY.contains(&source), "the stylesheet has changed: it needs {source}");
+    }
+}
+
+#[test]
+fn nothing_is_run_or_loaded() {
+    for page in every_page() {
+        for forbidden in ["<script", "<link", "<img", "javascript:", "//", "src=", "url(", "@import"] {
+            assert!(!page.contains(forbidden), "{forbidden} in {page}");
+        }
+        for attribute in
+            page.split('<').filter_map(|tag| tag.split_once('>')).flat_map(|(tag, _)| tag.split(' '))
+        {
+            let blocked = attribute.starts_with("style=") || attribute.starts_with("on");
+            assert!(!blocked, "the policy forbids {attribute} in {page}");
+            assert!(!attribute.starts_with("href=") || attribute == "href=\"\"", "{attribute} in {page}");
+        }
+    }
+}
+
+#[test]
+fn names_are_escaped_wherever_they_stand() {
+    let evil = r#"<script>alert("1")</script>&"#;
+    let escaped = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;";
+    let pages = [
+        waiting(&Waiting { app: evil, ..waking(Phase::Starting) }),
+        failed(&Failed { app: evil, ..fallen(Failure::Crashed) }),
+    ];
+    for page in pages {
+        assert!(!page.contains("<script"), "{page}");
+        assert!(between(&page, "<title>", "</title>").contains(escaped), "{page}");
+        assert!(between(&page, "<h1>", "</h1>").contains(escaped), "{page}");
+    }
+}
+
+#[test]
+fn every_page_is_small_and_says_what_it_is_to_browsers_and_crawlers() {
+    for page in every_page() {
+        assert!(page.len() < 8 << 10, "{} bytes", page.len());
+        assert!(page.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{page}");
+        for meta in [
+            "<meta charset=\"utf-8\">",
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
+            "<meta name=\"robots\" content=\"noindex, nofollow\">",
+        ] {
+            assert!(page.contains(meta), "no {meta} in {page}");
+        }
+    }
+}
+
+#[test]
+fn a_waiting_page_marks_what_is_done_what_is_now_and_what_is_to_come() {
+    for (index, phase) in Phase::ALL.into_iter().enumerate() {
+        let page = waiting(&waking(phase));
+        let now = words::phase(phase);
+        let place = between(&page, "<li class=\"now\" aria-current=\"step\">", "</li>");
+        assert!(place.starts_with(now.title) && place.contains(now.text), "{phase:?}: {place}");
+        assert_eq!(page.matches("<li class=\"done\">").count(), index, "{phase:?}");
+        assert_eq!(page.matches("<small>to come</small>").count(), 5 - index, "{phase:?}");
+    }
+}
+
+#[test]
+fn a_process_is_not_said_to_be_fetched() {
+    let page = waiting(&Waiting { phases: PROCESS_PHASES, ..waking(Phase::Starting) });
+    assert_eq!(page.matches("<li").count(), 4);
+    assert!(!page.contains(words::phase(Phase::Pulling).title));
+    // A phase that is not among them must not leave the page without a current step.
+    let page = waiting(&Waiting { phases: PROCESS_PHASES, ..waking(Phase::Pulling) });
+    assert_eq!((page.matches("<li").count(), page.matches("aria-current").count()), (5, 1));
+}
+
+#[test]
+fn a_waiting_page_says_how_long_it_has_been_and_will_be() {
+    let page = waiting(&waking(Phase::Queued));
+    let clock = between(&page, "<p role=\"status\">", "</p>");
+    assert_eq!(clock, "Waking for <b>12 seconds</b>, about <b>20 seconds</b> to go.");
+    let page = waiting(&Waiting { estimate: None, elapsed: Duration::ZERO, ..waking(Phase::Queued) });
+    assert_eq!(between(&page, "<p role=\"status\">", "</p>"), "Waking for <b>less than a second</b>.");
+}
+
+#[test]
+fn a_waiting_and_a_failed_page_ask_again_for_the_url_that_was_asked_for() {
+    assert!(waiting(&waking(Phase::Starting)).contains("<meta http-equiv=\"refresh\" content=\"2\">"));
+    let page = failed(&fallen(Failure::Unhealthy));
+    assert!(page.contains("<meta http-equiv=\"refresh\" content=\"8\">"), "{page}");
+    assert!(page.contains("tried again in <b>8 seconds</b>"), "{page}");
+    let at_once = failed(&Failed { retry_after: Duration::ZERO, ..fallen(Failure::Unhealthy) });
+    assert!(at_once.contains("content=\"1\""), "a page that reloads at once would be a loop: {at_once}");
+}
+
+#[test]
+fn every_failure_has_words_of_its_own_and_its_code() {
+    let texts: HashSet<_> = Failure::ALL.map(|failure| words::failure(failure).title).into();
+    assert_eq!(texts.len(), Failure::ALL.len());
+    for failure in Failure::ALL {
+        let page = failed(&fallen(failure));
+        let words = words::failure(failure);
+        assert!(page.contains(words.title) && page.contains(words.text), "{page}");
+        assert_eq!(between(&page, "<dd>", "</dd>"), failure.code());
+    }
+}
+
+#[test]
+fn a_refusal_says_status_words_and_code_and_never_reloads_by_itself() {
+    for row @ (status, words, code) in REFUSALS {
+        for retry_after in [None, Some(Duration::from_secs(90))] {
+            let page = refused(row, retry_after);
+            assert_eq!(between(&page, "<p class=\"status\">", "</p>"), status.to_string());
+            assert_eq!(between(&page, "<title>", "</title>"), words.title);
+            assert!(page.contains(words.text), "{page}");
+            assert_eq!(between(&page, "<dd>", "</dd>"), code);
+            assert!(!page.contains("http-equiv"), "{page}");
+            assert_eq!(page.contains("in <b>1 minute 30 seconds</b>"), retry_after.is_some(), "{page}");
+            assert_eq!(
+                page.contains("<a "),
+                retry_after.is_some(),
+                "no link where a retry helps nobody: {page}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_headers_are_those_of_a_page_that_nobody_keeps() {
+    let expected = [
+        ("content-type", "text/html; charset=utf-8"),
+        ("cache-control", "no-store"),
+        ("x-robots-tag", "noindex, nofollow"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ];
+    let said: Vec<_> = HEADERS.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(said, expected);
+}

@@ -1,0 +1,113 @@
+//! All that visitors are told: what it means for them, never how it is built. `title` and `text` are also fit to be
+//! `title` and `detail` of a problem (RFC 9457).
+
+use config::link::{Failure, Phase};
+
+/// A short line and a sentence or two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// A few words, without a full stop unless they are a sentence.
+    pub title: &'static str,
+    /// One or two sentences.
+    pub text: &'static str,
+}
+
+/// What happens in a phase.
+pub fn phase(phase: Phase) -> Words {
+    match phase {
+        Phase::Queued => {
+            Words { title: "Waiting in line", text: "Others are waking up too. Its turn comes." }
+        }
+        Phase::Creating => Words { title: "Getting ready", text: "Its place is being set up." },
+        Phase::Scheduling => {
+            Words { title: "Finding a place", text: "Looking for a machine with room for it." }
+        }
+        Phase::Pulling => Words { title: "Fetching", text: "The app is on its way to that machine." },
+        Phase::Starting => Words { title: "Starting", text: "The app is starting." },
+        Phase::Probing => Words { title: "Opening", text: "It is running. Waiting for its first answer." },
+    }
+}
+
+/// What became of an app that could not be woken.
+pub fn failure(failure: Failure) -> Words {
+    match failure {
+        Failure::ProgramNotFound => Words {
+            title: "A part of this app is missing.",
+            text: "Without it the app cannot start. You did nothing wrong; its owner has to put it right.",
+        },
+        Failure::NotStarted => Words {
+            title: "This app cannot be started.",
+            text: "Something about the way it is set up is not right. You did nothing wrong; its owner has to look.",
+        },
+        Failure::ExitedEarly => Words {
+            title: "This app stopped while it was starting.",
+            text: "It began and ended again before it could show anything. You did nothing wrong.",
+        },
+        Failure::NeverListened => Words {
+            title: "This app did not open in time.",
+            text: "It was started, but it never got as far as taking visitors. You did nothing wrong.",
+        },
+        Failure::Unhealthy => Words {
+            title: "This app is not well.",
+            text: "It was started, but it says of itself that it is not ready. You did nothing wrong.",
+        },
+        Failure::Crashed => Words {
+            title: "This app keeps stopping.",
+            text: "It was open, and then it broke off, more than once. You did nothing wrong.",
+        },
+    }
+}
+
+/// 404: no app has this host and path. Never said of an app that sleeps.
+pub const UNKNOWN_HOST: Words = Words {
+    title: "There is no app here",
+    text: "Nothing answers at this address. Check it for a typing mistake, or ask whoever gave it to you.",
+};
+
+/// 504: held until the deadline, and the app is not up yet.
+pub const HOLD_DEADLINE: Words = Words {
+    title: "This app is slow to wake up",
+    text: "It is still starting, but your request could not wait any longer. It was not passed on to the app.",
+};
+
+/// 503: no more requests may wait for the app, or be open to it.
+pub const QUEUE_FULL: Words = Words {
+    title: "Too many visitors at once",
+    text: "There is no room for one more right now. Your request was not passed on to the app.",
+};
+
+/// 502: no connection to the app.
+pub const UPSTREAM_REFUSED: Words = Words {
+    title: "This app does not answer",
+    text: "It should be running, but it cannot be reached. Your request was not passed on to it.",
+};
+
+/// 502: the app broke off before its response began.
+pub const UPSTREAM_RESET: Words = Words {
+    title: "This app broke off",
+    text: "It ended before it answered. It may or may not have done what you asked for.",
+};
+
+/// 504: the app's response did not begin in time.
+pub const UPSTREAM_TIMED_OUT: Words = Words {
+    title: "This app took too long",
+    text: "It did not answer in time. It may or may not have done what you asked for.",
+};
+
+/// 413: the body is larger than allowed.
+pub const TOO_LARGE: Words = Words {
+    title: "That is too large",
+    text: "What you sent is larger than what is taken here. Try it with a smaller file.",
+};
+
+/// 400: not a request as HTTP has it.
+pub const BAD_REQUEST: Words = Words {
+    title: "That was not understood",
+    text: "Your browser sent something that cannot be right. Check the address, or delete this site's cookies.",
+};
+
+/// 500: a fault of the gateway itself.
+pub const INTERNAL: Words = Words {
+    title: "Something went wrong here",
+    text: "The fault is ours: neither yours nor the app's. It may or may not have done what you asked for.",
+};
