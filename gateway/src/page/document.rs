@@ -60,7 +60,18 @@ fn refresh(reload: &Reload) -> Markup {
     }
 }
 
-/// What makes up the picture: the engine is under steam or it is cold.
+/// A name of more characters than this is set smaller: a label of 63 would fill the screen of a phone.
+const LONG_NAME: usize = 20;
+
+/// What is the matter with an app, and the engine in the same state.
+pub(super) fn app_heading(app: &str, predicate: &str, engine: Engine) -> Markup {
+    html! {
+        h1 { b.long[app.chars().count() > LONG_NAME] { (app) } " " (predicate) }
+        (locomotive(engine))
+    }
+}
+
+/// The picture: an engine under steam while something happens, else a cold one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
     Steaming,

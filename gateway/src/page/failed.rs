@@ -5,7 +5,7 @@ use std::time::Duration;
 use config::link::Failure;
 use maud::html;
 
-use super::document::{Document, Engine, Reload, locomotive, owner_code, reload_link};
+use super::document::{Document, Engine, Reload, app_heading, owner_code, reload_link};
 use super::{spoken, words};
 
 /// An app whose last wake failed.
@@ -25,7 +25,7 @@ pub fn failed(failed: &Failed<'_>) -> String {
     Document {
         title: &format!("{} could not be opened", failed.app),
         reload: Reload::After(failed.retry_after),
-        header: html! { h1 { b { (failed.app) } " could not be opened" } (locomotive(Engine::Cold)) },
+        header: app_heading(failed.app, "could not be opened", Engine::Cold),
         body: html! {
             p.lead { (words.title) }
             p { (words.text) }

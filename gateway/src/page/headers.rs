@@ -8,7 +8,7 @@ use http::header::{self, HeaderName, HeaderValue};
 ///
 /// `default-src 'none'` also keeps a browser from asking for `/favicon.ico`, which would be one more request to hold.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-     style-src 'sha256-0XiWExgRWr8ofc502sR8UwVw0co2jXNlXGj7J0XwYkk='; \
+     style-src 'sha256-HQSyqRfdmlVT6v/XgjH6ApBE6mH3Ti0hgVIYq10uYIQ='; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The headers of every page; status, `Retry-After` and `Proxy-Status` are the answer's own.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use config::link::Phase;
 use maud::{Markup, html};
 
-use super::document::{Document, Engine, Reload, locomotive, reload_link};
+use super::document::{Document, Engine, Reload, app_heading, reload_link};
 use super::{spoken, words};
 
 /// The phases of a local process; Kubernetes has all of [`Phase::ALL`].
@@ -33,7 +33,7 @@ pub fn waiting(waiting: &Waiting<'_>) -> String {
     Document {
         title: &format!("{} is waking up", waiting.app),
         reload: Reload::After(waiting.reload_after),
-        header: html! { h1 { b { (waiting.app) } " is waking up" } (locomotive(Engine::Steaming)) },
+        header: app_heading(waiting.app, "is waking up", Engine::Steaming),
         body: html! {
             p.lead { "It opens here by itself. There is nothing you need to do." }
             (progress(waiting))
