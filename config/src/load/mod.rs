@@ -1,1 +1,175 @@
-//! From a file of apps to the model.
+//! From a file of apps to the model, or everything that is wrong with it at once.
+//!
+//! ```text
+//!   path ──► file ──► syntax ──► document ──────► app ──────► routes ──► Loaded
+//!            text     tables     drafts, by keys  defaults    who
+//!                                (draft,          and rules   answers
+//!                                 settings)                   where
+//!              └─────────┴───────────┴───────────────┴──────────┴──────► Mistakes ──► render
+//! ```
+//!
+//! # Defaults
+//!
+//! | key | default |
+//! |---|---|
+//! | `domain`, `region`, `environment` | `"localhost"`, `"local"`, `"dev"` |
+//! | `hosts`, `paths` | `[NAME.domain]`, `["/"]` |
+//! | `dir` | the file's directory |
+//! | `tenant` | `{ org = "local", workspace = "local" }` |
+//! | `health` | `{ tcp = true, timeout = "1s", grace = "60s" }` |
+//! | `idle_after` | `"15m"`, or `remove_after` where that is shorter |
+//! | `remove_after` | `"7d"`, or `idle_after` where that is longer or `"never"` |
+//! | `wake`, `page_after`, `hold_timeout`, `max_held` | `"auto"`, `"2s"`, `"30s"`, `10000` |
+//! | `response_timeout` | `"60s"` |
+//!
+//! The two sleep defaults are of this file only, which is how `dev` learns of apps: on one's own machine a sleeping
+//! app costs nobody anything. Elsewhere nothing sleeps unless a policy or a default that somebody wrote says so.
+//! An app with `upstreams` never sleeps.
+//!
+//! # Environment
+//!
+//! `LOCO_EDGE__GATEWAY__HEADER_TIMEOUT=5s` overrides `header_timeout` of `[gateway]`; so do variables for `[revive]`
+//! and, as `LOCO_EDGE__REGION`, for `domain`, `region` and `environment`. Any other `LOCO_EDGE__…` is a mistake.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::{App, Host, Label};
+use crate::settings::Settings;
+
+mod app;
+mod disk;
+mod document;
+mod draft;
+mod file;
+mod guess;
+mod mistake;
+mod quantity;
+mod reader;
+mod render;
+mod routes;
+mod settings;
+mod syntax;
+mod text;
+mod upstream;
+mod values;
+
+pub use mistake::{Mistake, Mistakes, Place, Related, Severity};
+pub use render::Colours;
+
+use disk::{Disk, FullDisk, RealDisk};
+use document::Document;
+use reader::Reader;
+use text::{Origin, Spot, Text};
+
+/// What a file says, with defaults and the environment applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Where it runs.
+    pub region: Label,
+    /// What it is for, such as `dev`.
+    pub environment: Label,
+    /// What an app's name is put before.
+    pub domain: Host,
+    /// Sizes and clocks.
+    pub settings: Settings,
+    /// In the order of the file.
+    pub apps: Vec<Arc<App>>,
+    /// What looks wrong but can be used.
+    pub warnings: Mistakes,
+}
+
+/// Loads a file; `environment` is the process's variables, of which `LOCO_EDGE__…` and `PATH` matter.
+///
+/// # Errors
+/// All that is wrong with the file or its variables; warnings among it.
+pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Mistakes> {
+    let text = file::read(path)?;
+    let name = path.display().to_string();
+    let absolute = std::path::absolute(path).map_err(|error| {
+        let help = "name the file by its whole path".to_owned();
+        Mistakes::unreadable(&name, format!("the directory of the file is unknown: {error}"), help)
+    })?;
+    let base_dir = absolute.parent().unwrap_or(Path::new("/"));
+    read(&name, &text, base_dir, environment, &RealDisk)
+}
+
+/// Loads a text without a look at the disk, as if every directory and program in it were there. `name` is what
+/// mistakes call it, `base_dir` what relative directories are relative to.
+///
+/// # Errors
+/// All that is wrong with the text or the variables; warnings among it.
+pub fn parse(
+    name: &str,
+    text: &str,
+    base_dir: &Path,
+    environment: &[(String, String)],
+) -> Result<Loaded, Mistakes> {
+    read(name, text, base_dir, environment, &FullDisk)
+}
+
+fn read(
+    name: &str,
+    source: &str,
+    base_dir: &Path,
+    variables: &[(String, String)],
+    disk: &dyn Disk,
+) -> Result<Loaded, Mistakes> {
+    let text = Text::new(source);
+    let syntax::Parsed { table, mistakes } = syntax::parse(source, &text);
+    let mut reader = Reader::new(document::home);
+    if !mistakes.is_empty() {
+        reader.set_incomplete();
+    }
+    let mut document = Document::default();
+    reader.entries(&table, &[document::TOP, document::TABLES], "the file", &mut document);
+    let overlay = document::overlay(&mut document, variables, &mut reader);
+    let search_path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
+    let loaded = compile(document, source, &Surroundings { base_dir, search_path, disk }, &mut reader);
+
+    let mut findings = reader.into_findings();
+    findings.retain(|f| {
+        f.spot.origin != Origin::File || !mistakes.contains_key(&text.line_number(f.spot.span.start))
+    });
+    findings.extend(mistakes.into_values());
+    let found = Mistakes::located(findings, name, &text, &Text::new(&overlay));
+    match loaded {
+        Some(loaded) if found.count(Severity::Mistake) == 0 => Ok(Loaded { warnings: found, ..loaded }),
+        _ => Err(found),
+    }
+}
+
+/// What is around a file.
+struct Surroundings<'a> {
+    base_dir: &'a Path,
+    search_path: Option<&'a str>,
+    disk: &'a dyn Disk,
+}
+
+fn compile(
+    document: Document,
+    source: &str,
+    around: &Surroundings<'_>,
+    reader: &mut Reader,
+) -> Option<Loaded> {
+    if document.apps.is_empty() {
+        let end = Spot::file(source.trim_end().len()..source.len());
+        reader.missing(&end, "there are no apps in this file", "add [[app]] with `name` and `command`");
+    }
+    let common = app::Common {
+        domain: document.domain.value_or(Host::parse("localhost").ok()?),
+        region: document.region.value_or(Label::parse("local").ok()?),
+        environment: document.environment.value_or(Label::parse("dev").ok()?),
+        defaults: &document.defaults,
+        base_dir: around.base_dir,
+        search_path: around.search_path,
+        disk: around.disk,
+    };
+    let built =
+        document.apps.into_iter().filter_map(|(draft, spot)| app::build(draft, &spot, &common, reader));
+    let built: Vec<_> = built.collect();
+    let apps = routes::settle(built, reader);
+    let app::Common { domain, region, environment, .. } = common;
+    let warnings = Mistakes::default();
+    Some(Loaded { region, environment, domain, settings: document.settings, apps, warnings })
+}

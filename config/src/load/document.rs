@@ -1,0 +1,158 @@
+//! The file as a whole: its tables, and the variables that override it.
+
+use toml::de::DeValue;
+
+use super::draft::{self, AppDraft};
+use super::guess;
+use super::reader::{Field, Key, Reader, Slot, find, items, names, wrong_type};
+use super::settings::{GATEWAY, REVIVE};
+use super::text::Spot;
+use crate::model::{Host, HostPattern, Label};
+use crate::settings::Settings;
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub(super) domain: Slot<Host>,
+    pub(super) region: Slot<Label>,
+    pub(super) environment: Slot<Label>,
+    pub(super) settings: Settings,
+    pub(super) defaults: AppDraft,
+    /// Each with the place where it begins.
+    pub(super) apps: Vec<(AppDraft, Spot)>,
+}
+
+/// Keys at the top of the file.
+pub(super) static TOP: &[Key<Document>] = &[
+    Key { name: "domain", take: |d, f, r| d.domain = Slot::of(f, domain(r, f)) },
+    Key { name: "region", take: |d, f, r| d.region = Slot::of(f, draft::label(r, f)) },
+    Key { name: "environment", take: |d, f, r| d.environment = Slot::of(f, draft::label(r, f)) },
+];
+
+/// The tables.
+pub(super) static TABLES: &[Key<Document>] = &[
+    Key { name: "defaults", take: |d, f, r| r.table(f, &[draft::SHARED], "[defaults]", &mut d.defaults) },
+    Key { name: "app", take: apps },
+    Key { name: "gateway", take: |d, f, r| r.table(f, &[GATEWAY], "[gateway]", &mut d.settings.gateway) },
+    Key { name: "revive", take: |d, f, r| r.table(f, &[REVIVE], "[revive]", &mut d.settings.revive) },
+];
+
+/// Where a key belongs, for one who has put it elsewhere.
+pub(super) fn home(key: &str) -> Option<&'static str> {
+    let homes = [
+        (find(&[TOP], key).is_some(), "at the top of the file, before the first [table]"),
+        (find(&[draft::APP], key).is_some(), "in an [[app]]"),
+        (find(&[draft::SHARED], key).is_some(), "in an [[app]] or in [defaults]"),
+        (find(&[GATEWAY], key).is_some(), "in [gateway]"),
+        (find(&[REVIVE], key).is_some(), "in [revive]"),
+        (find(&[draft::TENANT], key).is_some(), "in `tenant = { … }` of an [[app]] or [defaults]"),
+        (find(&[draft::HEALTH], key).is_some(), "in `health = { … }` of an [[app]] or [defaults]"),
+    ];
+    homes.into_iter().find(|(here, _)| *here).map(|(_, home)| home)
+}
+
+fn domain(reader: &mut Reader, field: &Field<'_>) -> Option<Host> {
+    reader.parsed(field, "localhost", |text| {
+        if text.parse::<std::net::IpAddr>().is_ok() {
+            return Err(
+                "apps answer at NAME.domain, and an address has no names below: such as \"localhost\""
+                    .to_owned(),
+            );
+        }
+        match HostPattern::parse(text) {
+            Ok(HostPattern::Exact(host)) => Ok(host),
+            Ok(HostPattern::Wildcard(host)) => Err(format!("without the wildcard: did you mean \"{host}\"?")),
+            Err(error) => Err(draft::host_help(text, error)),
+        }
+    })
+}
+
+fn apps(document: &mut Document, field: &Field<'_>, reader: &mut Reader) {
+    let DeValue::Array(array) = field.value else {
+        let help = match field.value {
+            DeValue::Table(_) => "apps are a list: write [[app]] with two brackets",
+            _ => "write [[app]], and below it the app's keys",
+        };
+        reader.mistake(&field.spot, wrong_type(field, "a list of tables", field.value)).help(help);
+        return;
+    };
+    for app in items(field, array) {
+        let mut draft = AppDraft::default();
+        reader.table(&app, &[draft::APP, draft::SHARED], "[[app]]", &mut draft);
+        document.apps.push((draft, app.spot));
+    }
+}
+
+/// Variables of these names override the file.
+const PREFIX: &str = "LOCO_EDGE__";
+/// Between a table and its key in a variable's name.
+const SEPARATOR: &str = "__";
+
+/// Lets variables override what `document` says. Returns the text that mistakes about variables point into.
+///
+/// A variable that is unknown is shown without its value, which may be meant for somebody else.
+pub(super) fn overlay(
+    document: &mut Document,
+    variables: &[(String, String)],
+    reader: &mut Reader,
+) -> String {
+    let mut ours: Vec<_> = variables.iter().filter_map(|(n, v)| Some((n.strip_prefix(PREFIX)?, v))).collect();
+    ours.sort();
+    let mut text = String::new();
+    for (name, value) in ours {
+        let start = text.len();
+        text.push_str(PREFIX);
+        text.extend(name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+        let key = Spot::environment(start..text.len());
+        let known = variable_names().any(|known| known == name);
+        if known {
+            text.push('=');
+            let from = text.len();
+            text.extend(value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+            let decoded = DeValue::String(value.as_str().into());
+            let spot = Spot::environment(from..text.len());
+            set(document, &name.to_ascii_lowercase(), &key, &spot, &decoded, reader);
+        } else {
+            let names: Vec<_> = variable_names().collect();
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let help = match guess::near(name, &names, guess::Nearness::Far) {
+                Some(near) => format!("did you mean {PREFIX}{near}?"),
+                None => {
+                    format!("{PREFIX}KEY, {PREFIX}GATEWAY__KEY or {PREFIX}REVIVE__KEY, with keys of the file")
+                }
+            };
+            reader.mistake(&key, format!("there is no setting for the variable {PREFIX}{name}")).help(help);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn set(
+    document: &mut Document,
+    name: &str,
+    key: &Spot,
+    spot: &Spot,
+    value: &DeValue<'_>,
+    reader: &mut Reader,
+) {
+    let (table, name) = name.split_once(SEPARATOR).unwrap_or(("", name));
+    let field = Field { name, key: key.clone(), spot: spot.clone(), value };
+    if let (Some(key), "") = (find(&[TOP], name), table) {
+        (key.take)(document, &field, reader);
+    } else if let (Some(key), "gateway") = (find(&[GATEWAY], name), table) {
+        (key.take)(&mut document.settings.gateway, &field, reader);
+    } else if let (Some(key), "revive") = (find(&[REVIVE], name), table) {
+        (key.take)(&mut document.settings.revive, &field, reader);
+    }
+}
+
+/// All variables that are known, without the prefix.
+fn variable_names() -> impl Iterator<Item = String> {
+    let top = names(&[TOP]).map(str::to_ascii_uppercase).collect::<Vec<_>>();
+    let in_table =
+        |table: &'static str| move |key: &str| format!("{table}{SEPARATOR}{}", key.to_ascii_uppercase());
+    let gateway = names(&[GATEWAY]).map(in_table("GATEWAY")).collect::<Vec<_>>();
+    let revive = names(&[REVIVE]).map(in_table("REVIVE")).collect::<Vec<_>>();
+    top.into_iter().chain(gateway).chain(revive)
+}

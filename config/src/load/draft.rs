@@ -1,0 +1,237 @@
+//! What a file says about an app, before defaults fill the gaps.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::guess;
+use super::reader::{Field, Key, Reader, Slot, shortened, wrong_type};
+use super::text::Spot;
+use super::upstream;
+use crate::model::{After, AppName, HostPattern, Label, PathPrefix, WakeMode};
+
+/// An `[[app]]`, or `[defaults]` for all of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AppDraft {
+    pub(super) name: Slot<AppName>,
+    pub(super) command: Slot<Vec<String>>,
+    pub(super) upstreams: Slot<Vec<SocketAddr>>,
+    pub(super) hosts: Slot<Vec<(HostPattern, Spot)>>,
+    pub(super) paths: Slot<Vec<(PathPrefix, Spot)>>,
+    pub(super) dir: Slot<String>,
+    pub(super) env: Slot<BTreeMap<String, String>>,
+    pub(super) tenant: TenantDraft,
+    pub(super) health: HealthDraft,
+    pub(super) idle_after: Slot<After>,
+    pub(super) remove_after: Slot<After>,
+    pub(super) wake: Slot<WakeMode>,
+    pub(super) page_after: Slot<Duration>,
+    pub(super) hold_timeout: Slot<Duration>,
+    pub(super) max_held: Slot<u32>,
+    pub(super) response_timeout: Slot<Duration>,
+}
+
+/// `tenant = { … }`
+#[derive(Clone, Debug, Default)]
+pub(super) struct TenantDraft {
+    pub(super) org: Slot<Label>,
+    pub(super) workspace: Slot<Label>,
+}
+
+/// `health = { … }`
+#[derive(Clone, Debug, Default)]
+pub(super) struct HealthDraft {
+    pub(super) http: Slot<String>,
+    pub(super) tcp: Slot<bool>,
+    pub(super) timeout: Slot<Duration>,
+    pub(super) grace: Slot<Duration>,
+}
+
+/// A key that has the name of a slot and fills it.
+macro_rules! slot {
+    ($name:ident, $read:expr) => {
+        Key {
+            name: stringify!($name),
+            take: |draft, field, reader| draft.$name = Slot::of(field, $read(reader, field)),
+        }
+    };
+}
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// What only an app can say.
+pub(super) static APP: &[Key<AppDraft>] = &[
+    slot!(name, name),
+    slot!(command, command),
+    slot!(upstreams, upstreams),
+    slot!(hosts, hosts),
+    slot!(paths, paths),
+];
+
+/// What an app and `[defaults]` can say.
+pub(super) static SHARED: &[Key<AppDraft>] = &[
+    slot!(dir, |r: &mut Reader, f| r.text(f, "site").map(str::to_owned)),
+    slot!(env, env),
+    Key { name: "tenant", take: |draft, f, r| r.table(f, &[TENANT], "`tenant`", &mut draft.tenant) },
+    Key { name: "health", take: |draft, f, r| r.table(f, &[HEALTH], "`health`", &mut draft.health) },
+    slot!(idle_after, Reader::after),
+    slot!(remove_after, Reader::after),
+    slot!(wake, wake),
+    slot!(page_after, |r: &mut Reader, f| r.duration(f, Duration::ZERO)),
+    slot!(hold_timeout, |r: &mut Reader, f| r.duration(f, MOMENT)),
+    slot!(max_held, |r: &mut Reader, f| r.count(f, 1..=10_000_000)),
+    slot!(response_timeout, |r: &mut Reader, f| r.duration(f, MOMENT)),
+];
+
+pub(super) static TENANT: &[Key<TenantDraft>] = &[slot!(org, label), slot!(workspace, label)];
+
+pub(super) static HEALTH: &[Key<HealthDraft>] = &[
+    slot!(http, health_path),
+    slot!(tcp, Reader::boolean),
+    slot!(timeout, |r: &mut Reader, f| r.duration(f, MOMENT)),
+    slot!(grace, |r: &mut Reader, f| r.duration(f, MOMENT)),
+];
+
+pub(super) fn label(reader: &mut Reader, field: &Field<'_>) -> Option<Label> {
+    reader.parsed(field, "acme", Label::parse)
+}
+
+fn name(reader: &mut Reader, field: &Field<'_>) -> Option<AppName> {
+    reader.parsed(field, "hello", |text| {
+        let plain = text.trim().to_ascii_lowercase().replace(['_', ' ', '.'], "-");
+        AppName::parse(text).map_err(|error| match AppName::parse(&plain) {
+            Ok(_) => format!("did you mean {plain:?}? {error}"),
+            Err(error) => error.to_string(),
+        })
+    })
+}
+
+fn command(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<String>> {
+    const EXAMPLE: &str = r#"["python3", "-m", "http.server", "$PORT"]"#;
+    if let DeValue::String(line) = field.value {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let help = format!("no shell takes it apart; write {}", shortened(&format!("{words:?}")));
+        reader.mistake(&field.spot, wrong_type(field, "a list", field.value)).help(help);
+        return None;
+    }
+    let command = reader.list(field, EXAMPLE, |r, f| r.text(f, "$PORT").map(str::to_owned))?;
+    if command.first().is_none_or(|program| program.trim().is_empty()) {
+        reader.mistake(&field.spot, "`command` names no program").help(format!("such as {EXAMPLE}"));
+        return None;
+    }
+    Some(command)
+}
+
+fn upstreams(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<SocketAddr>> {
+    const EXAMPLE: &str = "127.0.0.1:9000";
+    let list = format!("[{EXAMPLE:?}]");
+    let upstreams = reader.list(field, &list, |r, f| r.parsed(f, EXAMPLE, upstream::address))?;
+    some(reader, field, upstreams, &format!("at least one address, such as {list}"))
+}
+
+fn hosts(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(HostPattern, Spot)>> {
+    const EXAMPLE: &str = "hello.localhost";
+    let hosts = reader.list(field, &format!("[{EXAMPLE:?}]"), |r, f| {
+        let host =
+            r.parsed(f, EXAMPLE, |text| HostPattern::parse(text).map_err(|error| host_help(text, error)))?;
+        Some((host, f.spot.clone()))
+    })?;
+    some(reader, field, hosts, "leave `hosts` out for the app's own name, or name at least one")
+}
+
+/// What somebody should have written who wrote `text` for a host.
+pub(super) fn host_help(text: &str, error: impl ToString) -> String {
+    let (_, bare) = text.split_once("://").unwrap_or(("", text));
+    let bare = bare.split(['/', '?', '#']).next().unwrap_or_default();
+    let bare = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
+    match HostPattern::parse(bare) {
+        Ok(host) if bare != text => format!("a host has no scheme, port or path: did you mean \"{host}\"?"),
+        _ => error.to_string(),
+    }
+}
+
+fn paths(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(PathPrefix, Spot)>> {
+    let paths = reader.list(field, r#"["/"]"#, |r, f| {
+        let path =
+            r.parsed(f, "/api", |text| PathPrefix::parse(text).map_err(|error| path_help(text, error)))?;
+        Some((path, f.spot.clone()))
+    })?;
+    some(reader, field, paths, "leave `paths` out for all of them, or name at least one")
+}
+
+fn path_help(text: &str, error: impl ToString) -> String {
+    let bare = text.trim_end_matches('*');
+    match PathPrefix::parse(&format!("/{}", bare.trim_start_matches('/'))) {
+        Ok(path) => format!("did you mean \"{path}\"? It stands for all that is below"),
+        Err(_) => error.to_string(),
+    }
+}
+
+fn some<T>(reader: &mut Reader, field: &Field<'_>, list: Vec<T>, help: &str) -> Option<Vec<T>> {
+    if list.is_empty() {
+        reader.mistake(&field.spot, format!("`{}` is empty", field.name)).help(help);
+        return None;
+    }
+    Some(list)
+}
+
+fn env(reader: &mut Reader, field: &Field<'_>) -> Option<BTreeMap<String, String>> {
+    let DeValue::Table(table) = field.value else {
+        let help = r#"such as { GREETING = "hi" }"#;
+        reader.mistake(&field.spot, wrong_type(field, "a table", field.value)).help(help);
+        return None;
+    };
+    let mut variables = BTreeMap::new();
+    for (name, value) in table {
+        let item = Field {
+            name: name.get_ref(),
+            key: Spot::file(name.span()),
+            spot: Spot::file(value.span()),
+            value: value.get_ref(),
+        };
+        if item.spot.span.is_empty() {
+            continue;
+        }
+        let named = variable_name(reader, &item);
+        if let (Some(text), true) = (reader.text(&item, "hi"), named) {
+            variables.insert(item.name.to_owned(), text.to_owned());
+        }
+    }
+    Some(variables)
+}
+
+fn variable_name(reader: &mut Reader, field: &Field<'_>) -> bool {
+    let name = field.name;
+    if name == "PORT" || name.starts_with("LOCO_") {
+        reader
+            .mistake(&field.key, format!("`{}` is set by the edge itself", shortened(name)))
+            .help("take it out, or give it another name");
+        return false;
+    }
+    if name.is_empty() || name.contains(['=', '\0']) {
+        reader
+            .mistake(&field.key, format!("{:?} cannot be a variable's name", shortened(name)))
+            .help("letters, digits and '_', such as GREETING");
+        return false;
+    }
+    true
+}
+
+fn wake(reader: &mut Reader, field: &Field<'_>) -> Option<WakeMode> {
+    const MODES: [(&str, WakeMode); 3] =
+        [("auto", WakeMode::Auto), ("hold", WakeMode::Hold), ("page", WakeMode::Page)];
+    reader.parsed(field, "auto", |text| {
+        let mode = MODES.into_iter().find(|(name, _)| *name == text);
+        mode.map(|(_, mode)| mode).ok_or_else(|| guess::or_list(text, &MODES.map(|(name, _)| name)))
+    })
+}
+
+fn health_path(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+    const RIGHT: &str = "a path that begins with '/', without spaces, such as \"/healthz\"";
+    reader.parsed(field, "/healthz", |text| {
+        let right = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+        if right { Ok(text.to_owned()) } else { Err(RIGHT) }
+    })
+}

@@ -1,0 +1,94 @@
+//! Mistakes for people: each with its line, a marker, and what would be right.
+
+use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+
+use super::mistake::{Mistake, Mistakes, Place, Severity};
+
+/// Whether the text is for a terminal with colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// No escape sequences.
+    Plain,
+    /// ANSI escape sequences.
+    Ansi,
+}
+
+/// A longer help does not stand beside the marker but below.
+const MAX_LABEL: usize = 72;
+
+impl Mistakes {
+    /// The text for people, one mistake after the other, with a count at the end; empty if there is none.
+    pub fn render(&self, colours: Colours) -> String {
+        if self.is_empty() {
+            return String::new();
+        }
+        let renderer = match colours {
+            Colours::Plain => Renderer::plain(),
+            Colours::Ansi => Renderer::styled(),
+        };
+        // The renderer cuts lines to a width; a path or a help cut in half helps nobody, so it is told a wide one.
+        let renderer = renderer.term_width(DEFAULT_TERM_WIDTH);
+        let mut text = String::new();
+        for mistake in self {
+            text.push_str(&renderer.render(&[group(mistake)]));
+            text.push_str("\n\n");
+        }
+        text.push_str(&self.total());
+        text.push('\n');
+        text
+    }
+
+    /// Such as `3 mistakes and 1 warning in apps.toml`.
+    fn total(&self) -> String {
+        let count = |severity, one: &str| match self.count(severity) {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{n} {one}s")),
+        };
+        let more = (self.left_out() > 0).then(|| format!("{} more that are not shown", self.left_out()));
+        let counts = [count(Severity::Mistake, "mistake"), count(Severity::Warning, "warning"), more];
+        counts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    }
+}
+
+fn group(mistake: &Mistake) -> Group<'_> {
+    let level = match mistake.severity {
+        Severity::Mistake => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let beside = mistake.help.as_deref().filter(|help| fits_beside(mistake, help));
+    let below = mistake.help.as_deref().filter(|_| beside.is_none());
+    let mut group = shown(
+        level.primary_title(&*mistake.message).elements([] as [Origin<'_>; 0]),
+        &mistake.place,
+        AnnotationKind::Primary,
+        beside,
+    );
+    if let Some(related) = &mistake.related {
+        group = shown(group, &related.place, AnnotationKind::Context, Some(&related.message));
+    }
+    match below {
+        Some(help) => group.element(Level::HELP.message(normalize_untrusted_str(help))),
+        None => group,
+    }
+}
+
+fn fits_beside(mistake: &Mistake, help: &str) -> bool {
+    mistake.place.excerpt.is_some() && help.len() <= MAX_LABEL && !help.contains('\n')
+}
+
+fn shown<'a>(group: Group<'a>, place: &'a Place, kind: AnnotationKind, label: Option<&'a str>) -> Group<'a> {
+    let Some(excerpt) = &place.excerpt else {
+        let origin = Origin::path(&*place.file);
+        return group.element(match (place.line, place.column) {
+            (Some(line), Some(column)) => origin.line(line).char_column(column),
+            _ => origin,
+        });
+    };
+    let snippet = Snippet::source(&*excerpt.line).annotation(kind.span(excerpt.marked.clone()).label(label));
+    match place.line {
+        Some(line) => group.element(snippet.path(&*place.file).line_start(line)),
+        None => group.element(Origin::path(&*place.file)).element(snippet.line_numbering(false)),
+    }
+}

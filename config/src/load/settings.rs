@@ -1,0 +1,76 @@
+//! The keys of `[gateway]` and `[revive]`: the fields of [`crate::settings`] by their names.
+
+use std::time::Duration;
+
+use super::reader::Key;
+use crate::settings::{Gateway, Revive};
+
+/// A key that has the name of a field and sets it.
+macro_rules! field {
+    ($name:ident, $read:ident, $limit:expr) => {
+        Key {
+            name: stringify!($name),
+            take: |settings, field, reader| {
+                if let Some(value) = reader.$read(field, $limit) {
+                    settings.$name = value;
+                }
+            },
+        }
+    };
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+/// A clock of nothing would end everything at once.
+const MOMENT: Duration = Duration::from_millis(1);
+
+pub(super) static GATEWAY: &[Key<Gateway>] = &[
+    field!(threads, count, 0..=1_024),
+    field!(max_request_line, size, 64..=MIB),
+    field!(max_head, size, KIB..=MIB),
+    field!(max_header_lines, count, 8..=10_000),
+    field!(max_body, size, 1..=TIB),
+    field!(header_timeout, duration, MOMENT),
+    field!(idle_timeout, duration, MOMENT),
+    field!(min_body_rate, size, 0..=1_024 * MIB),
+    field!(body_rate_after, duration, Duration::ZERO),
+    field!(write_timeout, duration, MOMENT),
+    field!(max_requests_per_connection, count, 1..=u32::MAX as u64),
+    field!(max_connections, count, 1..=10_000_000),
+    field!(max_open_per_app, count, 1..=10_000_000),
+    field!(connect_timeout, duration, MOMENT),
+    field!(upstream_idle_timeout, duration, MOMENT),
+    field!(drain_timeout, duration, Duration::ZERO),
+];
+
+pub(super) static REVIVE: &[Key<Revive>] = &[
+    field!(max_concurrent_wakes, count, 0..=10_000),
+    field!(stop_timeout, duration, Duration::ZERO),
+    field!(backoff_first, duration, MOMENT),
+    field!(backoff_max, duration, MOMENT),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+
+    /// The names of a struct's fields, from its `Debug`.
+    fn fields(value: &impl Debug) -> Vec<String> {
+        let shown = format!("{value:#?}");
+        shown
+            .lines()
+            .filter_map(|l| l.strip_prefix("    ")?.split_once(':'))
+            .map(|(n, _)| n.to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_field_has_a_key() {
+        let keys = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(keys(GATEWAY.iter().map(|k| k.name).collect()), fields(&Gateway::default()));
+        assert_eq!(keys(REVIVE.iter().map(|k| k.name).collect()), fields(&Revive::default()));
+    }
+}

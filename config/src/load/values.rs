@@ -1,0 +1,212 @@
+//! Takes typed values out of fields. Each returns `None` where it has recorded a mistake.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::quantity::{self, Wrong};
+use super::reader::{Field, Reader, is_variable, items, shortened, wrong_type};
+use crate::model::After;
+
+/// The longest clock: far beyond it `Instant` ends.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+
+impl Reader {
+    /// Text without a NUL, which neither arguments, variables nor paths can have.
+    pub(super) fn text<'a>(&mut self, field: &Field<'a>, example: &str) -> Option<&'a str> {
+        match field.value {
+            DeValue::String(text) if text.contains('\0') => {
+                self.mistake(&field.spot, format!("`{}` has a NUL character", shortened(field.name)))
+                    .help("take it out: the operating system ends a text there");
+                None
+            }
+            DeValue::String(text) => Some(text),
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
+                let help = format!("put it in quotes, such as {example:?}");
+                self.mistake(&field.spot, wrong_type(field, "text", field.value)).help(help);
+                None
+            }
+            DeValue::Array(_) | DeValue::Table(_) => {
+                self.mistake(&field.spot, wrong_type(field, "text", field.value))
+                    .help(format!("such as {example:?}"));
+                None
+            }
+        }
+    }
+
+    /// Text that a type of the model accepts; its error says what would be right.
+    pub(super) fn parsed<T, E: Display>(
+        &mut self,
+        field: &Field<'_>,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text(field, example)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(right) => {
+                let message = format!("`{}` cannot be {:?}", shortened(field.name), shortened(text));
+                self.mistake(&field.spot, message).help(right.to_string());
+                None
+            }
+        }
+    }
+
+    /// A list, of the items that are right; `None` where it is no list or an item is wrong.
+    pub(super) fn list<T>(
+        &mut self,
+        field: &Field<'_>,
+        example: &str,
+        mut item: impl FnMut(&mut Self, &Field<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let DeValue::Array(array) = field.value else {
+            self.mistake(&field.spot, wrong_type(field, "a list", field.value))
+                .help(format!("such as {example}"));
+            return None;
+        };
+        let mut right = Vec::with_capacity(array.len());
+        let mut all_right = true;
+        for field in items(field, array) {
+            match item(self, &field) {
+                Some(value) => right.push(value),
+                None => all_right = false,
+            }
+        }
+        all_right.then_some(right)
+    }
+
+    pub(super) fn boolean(&mut self, field: &Field<'_>) -> Option<bool> {
+        match field.value {
+            DeValue::Boolean(value) => Some(*value),
+            other => {
+                self.mistake(&field.spot, wrong_type(field, "true or false", other))
+                    .help("without quotes: true");
+                None
+            }
+        }
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn count<N: TryFrom<u64>>(
+        &mut self,
+        field: &Field<'_>,
+        range: RangeInclusive<u64>,
+    ) -> Option<N> {
+        let number = match field.value {
+            DeValue::Integer(n) => i128::from_str_radix(n.as_str(), n.radix()).ok(),
+            DeValue::String(text) if is_variable(field) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let Some(number) = number else {
+            let help = format!("without quotes, such as {}", range.end().min(&100));
+            self.mistake(&field.spot, wrong_type(field, "a whole number", field.value)).help(help);
+            return None;
+        };
+        let right =
+            u64::try_from(number).ok().filter(|n| range.contains(n)).and_then(|n| N::try_from(n).ok());
+        if right.is_none() {
+            let help = format!("from {} to {}", range.start(), range.end());
+            self.mistake(&field.spot, format!("`{}` cannot be {number}", field.name)).help(help);
+        }
+        right
+    }
+
+    /// Bytes: a whole number, or text such as `"32KiB"`.
+    pub(super) fn size<N: TryFrom<u64>>(
+        &mut self,
+        field: &Field<'_>,
+        range: RangeInclusive<u64>,
+    ) -> Option<N> {
+        let bytes = match field.value {
+            DeValue::Integer(n) => u64::from_str_radix(n.as_str(), n.radix()).map_err(|_| Wrong::NotOne),
+            DeValue::String(text) => quantity::size(text),
+            other => {
+                self.mistake(&field.spot, wrong_type(field, "a size", other)).help(quantity::SIZE_HELP);
+                return None;
+            }
+        };
+        let bytes = self.quantity(field, "a size", quantity::SIZE_HELP, bytes)?;
+        let right = Some(bytes).filter(|n| range.contains(n)).and_then(|n| N::try_from(n).ok());
+        if right.is_none() {
+            let (low, high) = (quantity::shown_size(*range.start()), quantity::shown_size(*range.end()));
+            let message = format!("`{}` cannot be {}", field.name, quantity::shown_size(bytes));
+            self.mistake(&field.spot, message).help(format!("from {low} to {high}"));
+        }
+        right
+    }
+
+    /// A span of time of at least `least`.
+    pub(super) fn duration(&mut self, field: &Field<'_>, least: Duration) -> Option<Duration> {
+        let span = match field.value {
+            DeValue::String(text) => quantity::duration(text),
+            DeValue::Integer(n) => Err(Wrong::Meant(format!("{n}s"))),
+            DeValue::Float(n) => Err(Wrong::Meant(format!("{}s", n.as_str()))),
+            other => {
+                self.mistake(&field.spot, wrong_type(field, "a time", other)).help(quantity::DURATION_HELP);
+                return None;
+            }
+        };
+        let span = self.quantity(field, "a time", quantity::DURATION_HELP, span)?;
+        if (least..=LONGEST).contains(&span) {
+            return Some(span);
+        }
+        let help = if span < least {
+            format!("at least \"{}\"", quantity::shown_duration(least))
+        } else {
+            "at most 10 years".to_owned()
+        };
+        let message = format!("`{}` cannot be {}", field.name, quantity::shown_duration(span));
+        self.mistake(&field.spot, message).help(help);
+        None
+    }
+
+    /// A span of time or `"never"`.
+    pub(super) fn after(&mut self, field: &Field<'_>) -> Option<After> {
+        if field.value.as_str() == Some("never") {
+            return Some(After::Never);
+        }
+        if field.value.as_bool() == Some(false) {
+            self.mistake(&field.spot, wrong_type(field, "a time", field.value))
+                .help("did you mean \"never\"?");
+            return None;
+        }
+        self.duration(field, Duration::from_millis(1)).map(After::Elapsed)
+    }
+
+    fn quantity<T>(
+        &mut self,
+        field: &Field<'_>,
+        what: &str,
+        help: &str,
+        read: Result<T, Wrong>,
+    ) -> Option<T> {
+        let wrong = match read {
+            Ok(value) => return Some(value),
+            Err(wrong) => wrong,
+        };
+        let written = match field.value {
+            DeValue::String(text) => format!("{:?}", shortened(text)),
+            DeValue::Integer(n) => n.to_string(),
+            DeValue::Float(n) => n.to_string(),
+            _ => String::from("this"),
+        };
+        let (message, help) = match wrong {
+            Wrong::Meant(text) => {
+                (format!("`{}` has no unit", field.name), format!("did you mean \"{text}\"?"))
+            }
+            Wrong::Unit(unit, text) => (
+                format!("`{}` has the unit {unit:?}, which is none here", field.name),
+                format!("did you mean \"{text}\"?"),
+            ),
+            Wrong::Never => (format!("`{}` cannot be \"never\"", field.name), help.to_owned()),
+            Wrong::TooLarge => (format!("`{}` is too large: {written}", field.name), help.to_owned()),
+            Wrong::NotOne => {
+                (format!("`{}` must be {what}, which {written} is not", field.name), help.to_owned())
+            }
+        };
+        self.mistake(&field.spot, message).help(help);
+        None
+    }
+}
