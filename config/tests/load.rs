@@ -21,5 +21,6 @@ fn rendered(name: &str) -> String {
 #[test]
 fn show() {
     eprintln!("{}", rendered("mistakes.toml"));
+    eprintln!("{}", rendered("syntax.toml"));
     let _ = parse;
 }

@@ -36,14 +36,17 @@ pub(super) struct Common<'a> {
 
 /// An app but for its routes, which are settled between all apps.
 pub(super) struct Built {
-    pub(super) app: App,
+    /// `None` where something else about it is wrong: it still has its name and its place.
+    pub(super) app: Option<App>,
+    pub(super) name: AppName,
     /// Where its name is.
-    pub(super) name: Spot,
+    pub(super) spot: Spot,
+    /// None where they are wrong.
     pub(super) hosts: Vec<(HostPattern, Spot)>,
     pub(super) paths: Vec<PathPrefix>,
 }
 
-/// What can be made of a draft; `None` where too much of it is wrong. `header` is where the app begins.
+/// What can be made of a draft; `None` where it has no name. `header` is where the app begins.
 pub(super) fn build(
     draft: AppDraft,
     header: &Spot,
@@ -64,22 +67,22 @@ pub(super) fn build(
     let health = health(&draft.health, &common.defaults.health, header, reader);
     let tenant = tenant(&draft, common);
     let (name, spot) = name?;
-    let hosts = hosts(&draft.hosts, &name, &spot, common, reader)?;
-    let paths = paths(&draft.paths)?;
+    let hosts = hosts(&draft.hosts, &name, &spot, common, reader);
+    let paths = paths(&draft.paths);
     let response_timeout =
         draft.response_timeout.or(&common.defaults.response_timeout).value_or(RESPONSE_TIMEOUT);
-    let app = App {
+    let app = source.zip(health).map(|(source, health)| App {
         id: AppId::from_name(&name),
-        name,
+        name: name.clone(),
         tenant,
         routes: Vec::new(),
-        source: source?,
-        health: health?,
+        source,
+        health,
         sleep,
         wake,
         response_timeout,
-    };
-    Some(Built { app, name: spot, hosts, paths })
+    });
+    Some(Built { app, name, spot, hosts, paths })
 }
 
 fn source(draft: &AppDraft, header: &Spot, common: &Common<'_>, reader: &mut Reader) -> Option<Source> {
@@ -288,24 +291,24 @@ fn hosts(
     spot: &Spot,
     common: &Common<'_>,
     reader: &mut Reader,
-) -> Option<Vec<(HostPattern, Spot)>> {
+) -> Vec<(HostPattern, Spot)> {
     match slot {
-        Slot::Written(hosts, _) => Some(hosts.clone()),
-        Slot::Wrong => None,
+        Slot::Written(hosts, _) => hosts.clone(),
+        Slot::Wrong => Vec::new(),
         Slot::Absent => match HostPattern::parse(&format!("{name}.{}", common.domain)) {
-            Ok(host) => Some(vec![(host, spot.clone())]),
+            Ok(host) => vec![(host, spot.clone())],
             Err(error) => {
                 reader.mistake(spot, format!("{name}.{} is no host", common.domain)).help(error.to_string());
-                None
+                Vec::new()
             }
         },
     }
 }
 
-fn paths(slot: &Slot<Vec<(PathPrefix, Spot)>>) -> Option<Vec<PathPrefix>> {
+fn paths(slot: &Slot<Vec<(PathPrefix, Spot)>>) -> Vec<PathPrefix> {
     match slot {
-        Slot::Written(paths, _) => Some(paths.iter().map(|(path, _)| path.clone()).collect()),
-        Slot::Wrong => None,
-        Slot::Absent => PathPrefix::parse("/").ok().map(|root| vec![root]),
+        Slot::Written(paths, _) => paths.iter().map(|(path, _)| path.clone()).collect(),
+        Slot::Wrong => Vec::new(),
+        Slot::Absent => PathPrefix::parse("/").into_iter().collect(),
     }
 }

@@ -31,10 +31,10 @@ pub(super) static TOP: &[Key<Document>] = &[
 
 /// The tables.
 pub(super) static TABLES: &[Key<Document>] = &[
-    Key { name: "defaults", take: |d, f, r| r.table(f, &[draft::SHARED], "[defaults]", &mut d.defaults) },
+    Key { name: "defaults", take: |d, f, r| r.table(f, &[draft::SHARED], "in [defaults]", &mut d.defaults) },
     Key { name: "app", take: apps },
-    Key { name: "gateway", take: |d, f, r| r.table(f, &[GATEWAY], "[gateway]", &mut d.settings.gateway) },
-    Key { name: "revive", take: |d, f, r| r.table(f, &[REVIVE], "[revive]", &mut d.settings.revive) },
+    Key { name: "gateway", take: |d, f, r| r.table(f, &[GATEWAY], "in [gateway]", &mut d.settings.gateway) },
+    Key { name: "revive", take: |d, f, r| r.table(f, &[REVIVE], "in [revive]", &mut d.settings.revive) },
 ];
 
 /// Where a key belongs, for one who has put it elsewhere.
@@ -78,7 +78,7 @@ fn apps(document: &mut Document, field: &Field<'_>, reader: &mut Reader) {
     };
     for app in items(field, array) {
         let mut draft = AppDraft::default();
-        reader.table(&app, &[draft::APP, draft::SHARED], "[[app]]", &mut draft);
+        reader.table(&app, &[draft::APP, draft::SHARED], "in [[app]]", &mut draft);
         document.apps.push((draft, app.spot));
     }
 }

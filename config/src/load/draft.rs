@@ -74,8 +74,8 @@ pub(super) static APP: &[Key<AppDraft>] = &[
 pub(super) static SHARED: &[Key<AppDraft>] = &[
     slot!(dir, |r: &mut Reader, f| r.text(f, "site").map(str::to_owned)),
     slot!(env, env),
-    Key { name: "tenant", take: |draft, f, r| r.table(f, &[TENANT], "`tenant`", &mut draft.tenant) },
-    Key { name: "health", take: |draft, f, r| r.table(f, &[HEALTH], "`health`", &mut draft.health) },
+    Key { name: "tenant", take: |draft, f, r| r.table(f, &[TENANT], "in `tenant`", &mut draft.tenant) },
+    Key { name: "health", take: |draft, f, r| r.table(f, &[HEALTH], "in `health`", &mut draft.health) },
     slot!(idle_after, Reader::after),
     slot!(remove_after, Reader::after),
     slot!(wake, wake),
@@ -102,7 +102,7 @@ fn name(reader: &mut Reader, field: &Field<'_>) -> Option<AppName> {
     reader.parsed(field, "hello", |text| {
         let plain = text.trim().to_ascii_lowercase().replace(['_', ' ', '.'], "-");
         AppName::parse(text).map_err(|error| match AppName::parse(&plain) {
-            Ok(_) => format!("did you mean {plain:?}? {error}"),
+            Ok(_) => format!("did you mean {plain:?}? It becomes part of a host name"),
             Err(error) => error.to_string(),
         })
     })
@@ -154,11 +154,19 @@ pub(super) fn host_help(text: &str, error: impl ToString) -> String {
 
 fn paths(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(PathPrefix, Spot)>> {
     let paths = reader.list(field, r#"["/"]"#, |r, f| {
-        let path =
-            r.parsed(f, "/api", |text| PathPrefix::parse(text).map_err(|error| path_help(text, error)))?;
+        let path = r.parsed(f, "/api", path)?;
         Some((path, f.spot.clone()))
     })?;
     some(reader, field, paths, "leave `paths` out for all of them, or name at least one")
+}
+
+/// Parses a prefix. One that ends in `*` is a habit from elsewhere: here it would match only a path that has one.
+fn path(text: &str) -> Result<PathPrefix, String> {
+    match PathPrefix::parse(text) {
+        Ok(path) if !text.ends_with('*') => Ok(path),
+        Ok(_) => Err(path_help(text, "a prefix stands for all that is below, without '*'")),
+        Err(error) => Err(path_help(text, error)),
+    }
 }
 
 fn path_help(text: &str, error: impl ToString) -> String {

@@ -31,7 +31,7 @@ pub(super) fn or_list(written: &str, names: &[&str]) -> String {
         |name: &&&str| written.len() >= 3 && (name.starts_with(written) || written.starts_with(**name));
     match near(written, names, Nearness::Far).or_else(|| names.iter().find(begins).copied()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("what there is: {}", listed(names)),
+        None => format!("one of {}", listed(names)),
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Mistake {
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The file is not used.
-    Mistake,
+    Error,
     /// The file is used; somebody should look.
     Warning,
 }
@@ -113,7 +113,7 @@ impl Mistakes {
     /// A file that could not be read at all.
     pub(super) fn unreadable(name: &str, message: String, help: String) -> Self {
         let place = Place { file: name.to_owned(), line: None, column: None, excerpt: None };
-        let severity = Severity::Mistake;
+        let severity = Severity::Error;
         let list = vec![Mistake { severity, place, message, help: Some(help), related: None }];
         Self { list, left_out: 0 }
     }
@@ -125,6 +125,8 @@ impl Mistakes {
         environment: &Text<'_>,
     ) -> Self {
         findings.sort_by_key(|f| (f.spot.origin, f.spot.span.start, f.severity));
+        // What is wrong with a default is found once for each app that uses it.
+        findings.dedup_by(|a, b| a.spot == b.spot && a.message == b.message);
         let left_out = findings.len().saturating_sub(MAX_KEPT);
         findings.truncate(MAX_KEPT);
         let place = |spot: &Spot| match spot.origin {

@@ -122,7 +122,7 @@ fn read(
         reader.set_incomplete();
     }
     let mut document = Document::default();
-    reader.entries(&table, &[document::TOP, document::TABLES], "the file", &mut document);
+    reader.entries(&table, &[document::TOP, document::TABLES], "at the top of the file", &mut document);
     let overlay = document::overlay(&mut document, variables, &mut reader);
     let search_path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
     let loaded = compile(document, source, &Surroundings { base_dir, search_path, disk }, &mut reader);
@@ -134,7 +134,7 @@ fn read(
     findings.extend(mistakes.into_values());
     let found = Mistakes::located(findings, name, &text, &Text::new(&overlay));
     match loaded {
-        Some(loaded) if found.count(Severity::Mistake) == 0 => Ok(Loaded { warnings: found, ..loaded }),
+        Some(loaded) if found.count(Severity::Error) == 0 => Ok(Loaded { warnings: found, ..loaded }),
         _ => Err(found),
     }
 }

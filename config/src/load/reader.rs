@@ -97,7 +97,7 @@ impl Reader {
     }
 
     pub(super) fn mistake(&mut self, spot: &Spot, message: impl Into<String>) -> &mut Finding {
-        self.found(Severity::Mistake, spot, message)
+        self.found(Severity::Error, spot, message)
     }
 
     pub(super) fn warning(&mut self, spot: &Spot, message: impl Into<String>) -> &mut Finding {
@@ -126,7 +126,7 @@ impl Reader {
         self.findings
     }
 
-    /// Reads every entry of a table by `keys`; `place` is what a person calls the table, such as `[gateway]`.
+    /// Reads every entry of a table by `keys`; `place` is what a person calls the table, such as `in [gateway]`.
     pub(super) fn entries<T>(&mut self, table: &DeTable<'_>, keys: &[&[Key<T>]], place: &str, into: &mut T) {
         for (name, value) in table {
             let field = Field {
@@ -160,14 +160,13 @@ impl Reader {
 
     fn unknown_key<T>(&mut self, field: &Field<'_>, keys: &[&[Key<T>]], place: &str) {
         let names: Vec<_> = names(keys).collect();
-        let message = format!("unknown key `{}` in {}", shortened(field.name), place);
         let home = (self.home)(field.name);
-        let help = match (guess::near(field.name, &names, guess::Nearness::Slip), home) {
-            (Some(name), _) => format!("did you mean `{name}`?"),
-            (None, Some(home)) => format!("it belongs {home}"),
-            (None, None) => guess::or_list(field.name, &names),
+        let (what, help) = match (guess::near(field.name, &names, guess::Nearness::Slip), home) {
+            (Some(name), _) => ("unknown", format!("did you mean `{name}`?")),
+            (None, Some(home)) => ("misplaced", format!("it belongs {home}")),
+            (None, None) => ("unknown", guess::or_list(field.name, &names)),
         };
-        self.mistake(&field.key, message).help(help);
+        self.mistake(&field.key, format!("{what} key `{}` {place}", shortened(field.name))).help(help);
     }
 }
 

@@ -39,7 +39,7 @@ impl Mistakes {
         text
     }
 
-    /// Such as `3 mistakes and 1 warning in apps.toml`.
+    /// Such as `3 errors and 1 warning in apps.toml`.
     fn total(&self) -> String {
         let count = |severity, one: &str| match self.count(severity) {
             0 => None,
@@ -47,14 +47,15 @@ impl Mistakes {
             n => Some(format!("{n} {one}s")),
         };
         let more = (self.left_out() > 0).then(|| format!("{} more that are not shown", self.left_out()));
-        let counts = [count(Severity::Mistake, "mistake"), count(Severity::Warning, "warning"), more];
-        counts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+        let counts = [count(Severity::Error, "error"), count(Severity::Warning, "warning"), more];
+        let file = self.iter().next().map_or("", |mistake| &mistake.place.file);
+        format!("{} in {file}", counts.into_iter().flatten().collect::<Vec<_>>().join(" and "))
     }
 }
 
 fn group(mistake: &Mistake) -> Group<'_> {
     let level = match mistake.severity {
-        Severity::Mistake => Level::ERROR,
+        Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let beside = mistake.help.as_deref().filter(|help| fits_beside(mistake, help));

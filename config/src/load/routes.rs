@@ -14,22 +14,29 @@ pub(super) fn settle(apps: Vec<Built>, reader: &mut Reader) -> Vec<Arc<App>> {
     let mut names: BTreeMap<AppName, Spot> = BTreeMap::new();
     let mut claims = Claims::default();
     let mut settled = Vec::with_capacity(apps.len());
-    for Built { mut app, name, hosts, paths } in apps {
-        if let Some(first) = names.get(&app.name) {
+    for Built { app, name, spot, hosts, paths } in apps {
+        if let Some(first) = names.get(&name) {
             reader
-                .mistake(&name, format!("there is already an app `{}`", app.name))
+                .mistake(&spot, format!("there is already an app `{name}`"))
                 .help("an app's name is its own: rename one of the two")
                 .see(first, "the first one");
             continue;
         }
-        names.insert(app.name.clone(), name);
-        for (host, spot) in hosts {
-            claims.claim(&app.name, &host, &paths, &spot, reader);
-            app.routes.extend(paths.iter().map(|path| RouteMatch { host: host.clone(), path: path.clone() }));
+        for (host, spot) in &hosts {
+            claims.claim(&name, host, &paths, spot, reader);
         }
-        settled.push(Arc::new(app));
+        names.insert(name, spot);
+        settled.extend(app.map(|app| Arc::new(App { routes: routes(&hosts, &paths), ..app })));
     }
     settled
+}
+
+fn routes(hosts: &[(HostPattern, Spot)], paths: &[PathPrefix]) -> Vec<RouteMatch> {
+    let of_host = |(host, _): &(HostPattern, Spot)| {
+        let host = host.clone();
+        paths.iter().map(move |path| RouteMatch { host: host.clone(), path: path.clone() })
+    };
+    hosts.iter().flat_map(of_host).collect()
 }
 
 /// Who answers where, and the place that says so.

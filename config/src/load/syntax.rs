@@ -21,7 +21,7 @@ pub(super) fn parse<'a>(source: &'a str, text: &Text<'a>) -> Parsed<'a> {
     for error in errors {
         let spot = Spot::file(error.span().unwrap_or(0..0));
         let line = text.line_number(spot.span.start);
-        mistakes.entry(line).or_insert_with(|| Finding::new(Severity::Mistake, &spot, error.message()));
+        mistakes.entry(line).or_insert_with(|| Finding::new(Severity::Error, &spot, error.message()));
     }
     Parsed { table: table.into_inner(), mistakes }
 }

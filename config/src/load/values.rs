@@ -23,17 +23,22 @@ impl Reader {
                 None
             }
             DeValue::String(text) => Some(text),
-            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
-                let help = format!("put it in quotes, such as {example:?}");
-                self.mistake(&field.spot, wrong_type(field, "text", field.value)).help(help);
-                None
-            }
+            DeValue::Integer(n) => self.unquoted(field, n),
+            DeValue::Float(n) => self.unquoted(field, n),
+            DeValue::Boolean(b) => self.unquoted(field, b),
+            DeValue::Datetime(time) => self.unquoted(field, time),
             DeValue::Array(_) | DeValue::Table(_) => {
                 self.mistake(&field.spot, wrong_type(field, "text", field.value))
                     .help(format!("such as {example:?}"));
                 None
             }
         }
+    }
+
+    fn unquoted<'a>(&mut self, field: &Field<'a>, value: &dyn Display) -> Option<&'a str> {
+        let help = format!("put it in quotes: \"{value}\"");
+        self.mistake(&field.spot, wrong_type(field, "text", field.value)).help(help);
+        None
     }
 
     /// Text that a type of the model accepts; its error says what would be right.
