@@ -1,26 +1,250 @@
 //! Files of apps, right and wrong, as their writers meet them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where it is wrong")]
 
+use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use config::load::{Colours, load, parse};
+use config::load::{Colours, Loaded, Mistakes, Severity, load, parse};
+use config::model::{After, Check, Source, WakeMode};
 
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The rendering of a file's mistakes, with file names as in `tests/data`.
-fn rendered(name: &str) -> String {
-    let file = here("tests/data").join(name);
-    let path = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
-    let mistakes = load(&file, &path).expect_err("the file is wrong");
+fn variables(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn parsed(text: &str) -> Result<Loaded, Mistakes> {
+    parse("apps.toml", text, Path::new("/srv"), &[])
+}
+
+/// The one mistake of a text: its line, its message and its help.
+fn only_mistake(text: &str) -> (usize, String, String) {
+    let mistakes = parsed(text).expect_err("the text is wrong");
+    assert_eq!(mistakes.iter().count(), 1, "{mistakes}");
+    let mistake = mistakes.iter().next().unwrap();
+    (mistake.place.line.unwrap(), mistake.message.clone(), mistake.help.clone().unwrap())
+}
+
+/// Compares the rendering of a wrong file with the text beside it; the variable `RENEW` writes that text anew.
+fn renders_as_beside(name: &str) {
+    let file = here("tests/data").join(name).with_extension("toml");
+    let mistakes = load(&file, &[]).expect_err("the file is wrong");
     let folder = format!("{}/", file.parent().unwrap().display());
-    mistakes.render(Colours::Plain).replace(&folder, "")
+    let rendered = mistakes.render(Colours::Plain).replace(&folder, "");
+    is_as_in(&file.with_extension("txt"), &rendered);
+}
+
+fn is_as_in(file: &Path, rendered: &str) {
+    if std::env::var_os("RENEW").is_some() {
+        fs::write(file, rendered).unwrap();
+    }
+    let expected = fs::read_to_string(file).unwrap();
+    assert!(rendered == expected, "not as in {}; it is now:\n{rendered}", file.display());
 }
 
 #[test]
-fn show() {
-    eprintln!("{}", rendered("mistakes.toml"));
-    eprintln!("{}", rendered("syntax.toml"));
-    let _ = parse;
+fn all_mistakes_are_told_at_once() {
+    renders_as_beside("mistakes");
+}
+
+#[test]
+fn what_is_no_toml_hides_nothing_else() {
+    renders_as_beside("syntax");
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let mistakes = parsed("[[app]]\nname = 5\ncommand = [\"true\"]\n").unwrap_err();
+    let coloured = mistakes.render(Colours::Ansi);
+    assert!(coloured.contains("\u{1b}["));
+    let plain: String = coloured.split("\u{1b}[").enumerate().fold(String::new(), |text, (index, part)| {
+        text + if index == 0 { part } else { part.split_once('m').map_or("", |(_, rest)| rest) }
+    });
+    assert_eq!(plain, mistakes.to_string());
+}
+
+#[test]
+fn mistakes_are_data_too() {
+    let text = "[[app]]\nname = \"a\"\ncommand = [\"true\"]\n[[app]]\nname = \"a\"\ncommand = [\"true\"]\n";
+    let data = serde_json::to_value(parsed(text).unwrap_err()).unwrap();
+    let expected = serde_json::json!([{
+        "severity": "error", "file": "apps.toml", "line": 5, "column": 8,
+        "message": "there is already an app `a`",
+        "help": "an app's name is its own: rename one of the two",
+        "related": { "file": "apps.toml", "line": 2, "column": 8, "message": "the first one" },
+    }]);
+    assert_eq!(data, expected);
+}
+
+#[test]
+fn every_example_loads() {
+    let mut count = 0;
+    for entry in fs::read_dir(here("../examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let loaded = load(&path, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+            assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+            count += 1;
+        }
+    }
+    assert!(count >= 2);
+}
+
+#[test]
+fn what_is_written_is_what_is_loaded() {
+    let text = fs::read_to_string(here("tests/data/valid.toml")).unwrap();
+    let loaded = parsed(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(loaded.domain.as_str(), "example.test");
+    assert_eq!(loaded.settings.gateway.max_head, 16 << 10);
+    assert_eq!(loaded.settings.gateway.max_body, 1 << 30);
+    assert_eq!(loaded.settings.revive.backoff_first, Duration::from_millis(500));
+    let [one, two, three] = &loaded.apps[..] else { panic!("{:?}", loaded.apps) };
+
+    let Source::Process(process) = &one.source else { panic!("{one:?}") };
+    assert_eq!(process.dir, Path::new("/srv/one"));
+    assert_eq!(
+        process.env.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(),
+        ["COLOUR=blue", "GREETING=hi"]
+    );
+    let routes: Vec<_> = one.routes.iter().map(|r| format!("{}{}", r.host, r.path)).collect();
+    assert_eq!(
+        routes,
+        ["one.example.test/", "one.example.test/api", "*.one.example.test/", "*.one.example.test/api"]
+    );
+    assert_eq!((one.tenant.org.as_str(), one.tenant.workspace.as_str()), ("acme", "mine"));
+    assert_eq!((one.tenant.region.as_str(), one.tenant.environment.as_str()), ("eu-1", "staging"));
+    assert_eq!(one.health.check, Check::Http { path: "/healthz?full=1".into() });
+    assert_eq!(one.sleep.idle_after, After::Elapsed(Duration::from_secs(30)));
+    assert_eq!(one.sleep.remove_after, After::Never);
+    assert_eq!((one.wake.mode, one.wake.max_held), (WakeMode::Page, 5));
+    assert_eq!(one.wake.hold_timeout, Duration::from_secs(5_400));
+
+    let addresses = ["127.0.0.1:9000", "[::1]:9001"].map(|text| text.parse::<SocketAddr>().unwrap());
+    assert_eq!(two.source, Source::Upstreams(addresses.to_vec()));
+    assert_eq!((two.sleep.idle_after, two.sleep.remove_after), (After::Never, After::Never));
+    assert_eq!((two.wake.max_held, three.wake.max_held), (50, 50));
+    assert_eq!(three.routes[0].host.to_string(), "three.example.test");
+}
+
+#[test]
+fn what_is_not_written_has_the_documented_default() {
+    let loaded = parsed("[[app]]\nname = \"a\"\ncommand = [\"a\"]\n").unwrap();
+    let app = &loaded.apps[0];
+    assert_eq!(app.sleep.idle_after, After::Elapsed(Duration::from_secs(900)));
+    assert_eq!(app.sleep.remove_after, After::Elapsed(Duration::from_secs(604_800)));
+    assert_eq!((app.wake.mode, app.wake.max_held), (WakeMode::Auto, 10_000));
+    assert_eq!(
+        (app.wake.page_after, app.wake.hold_timeout),
+        (Duration::from_secs(2), Duration::from_secs(30))
+    );
+    assert_eq!((&app.health.check, app.health.grace), (&Check::Tcp, Duration::from_secs(60)));
+    assert_eq!(app.response_timeout, Duration::from_secs(60));
+    assert_eq!((loaded.region.as_str(), loaded.environment.as_str()), ("local", "dev"));
+    assert_eq!(loaded.settings, config::settings::Settings::default());
+}
+
+#[test]
+fn a_sleep_default_follows_what_is_written() {
+    let sleep = |lines: &str| {
+        parsed(&format!("[[app]]\nname = \"a\"\ncommand = [\"a\"]\n{lines}\n")).unwrap().apps[0].sleep
+    };
+    assert_eq!(sleep("idle_after = \"never\"").remove_after, After::Never);
+    assert_eq!(sleep("idle_after = \"30d\"").remove_after, After::Elapsed(Duration::from_secs(30 * 86_400)));
+    assert_eq!(sleep("remove_after = \"5m\"").idle_after, After::Elapsed(Duration::from_secs(300)));
+}
+
+#[test]
+fn variables_override_the_file() {
+    let text =
+        "region = \"eu\"\n[gateway]\nheader_timeout = \"9s\"\n[[app]]\nname = \"a\"\ncommand = [\"a\"]\n";
+    let set = variables(&[
+        ("LOCO_EDGE__GATEWAY__HEADER_TIMEOUT", "5s"),
+        ("LOCO_EDGE__GATEWAY__MAX_CONNECTIONS", "77"),
+        ("LOCO_EDGE__GATEWAY__MAX_BODY", "1024"),
+        ("LOCO_EDGE__REVIVE__STOP_TIMEOUT", "1s"),
+        ("LOCO_EDGE__REGION", "us"),
+        ("LOCO_EDGE__DOMAIN", "apps.test"),
+        ("LOCO_OTHER", "not ours"),
+    ]);
+    let loaded =
+        parse("apps.toml", text, Path::new("/srv"), &set).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(loaded.settings.gateway.header_timeout, Duration::from_secs(5));
+    assert_eq!((loaded.settings.gateway.max_connections, loaded.settings.gateway.max_body), (77, 1_024));
+    assert_eq!(loaded.settings.revive.stop_timeout, Duration::from_secs(1));
+    assert_eq!(loaded.region.as_str(), "us");
+    assert_eq!(loaded.apps[0].routes[0].host.to_string(), "a.apps.test");
+}
+
+#[test]
+fn wrong_variables_are_mistakes_and_unknown_ones_keep_their_values_to_themselves() {
+    let set = variables(&[
+        ("LOCO_EDGE__GATEWAY__HEADER_TIMOUT", "hunter2"),
+        ("LOCO_EDGE__GATEWAY__IDLE_TIMEOUT", "60"),
+        ("LOCO_EDGE__GATEWAY__THREADS", "many"),
+        ("LOCO_EDGE__SOMETHING__ELSE", "hunter2"),
+    ]);
+    let text = "[[app]]\nname = \"a\"\ncommand = [\"a\"]\n";
+    let mistakes = parse("apps.toml", text, Path::new("/srv"), &set).unwrap_err().to_string();
+    is_as_in(&here("tests/data/environment.txt"), &mistakes);
+    assert!(!mistakes.contains("hunter2"));
+}
+
+#[test]
+fn a_wildcard_beside_a_host_that_it_covers_is_right() {
+    let text = "[[app]]\nname = \"a\"\ncommand = [\"a\"]\nhosts = [\"*.x.test\"]\n\
+                [[app]]\nname = \"b\"\ncommand = [\"b\"]\nhosts = [\"b.x.test\"]\n";
+    assert_eq!(parsed(text).map(|loaded| loaded.apps.len()).map_err(|m| m.to_string()), Ok(2));
+}
+
+#[test]
+fn a_missing_program_is_a_warning() {
+    let file = temporary("warning.toml", b"[[app]]\nname = \"a\"\ncommand = [\"no-such-program\"]\n");
+    let loaded = load(&file, &variables(&[("PATH", "/bin")])).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(loaded.warnings.count(Severity::Warning), 1);
+    let warning = loaded.warnings.iter().next().unwrap();
+    assert_eq!(warning.message, "there is no program \"no-such-program\" in PATH");
+}
+
+#[test]
+fn a_slip_is_guessed_even_where_it_is_a_key_elsewhere() {
+    let (line, message, help) =
+        only_mistake("[[app]]\nname = \"a\"\ncommand = [\"a\"]\n[gateway]\nmax_held = 1\n");
+    assert_eq!((line, &*message), (5, "unknown key `max_held` in [gateway]"));
+    assert_eq!(help, "did you mean `max_head`?");
+}
+
+#[test]
+fn settings_that_contradict_one_another_are_told() {
+    let app = |lines: &str| only_mistake(&format!("[[app]]\nname = \"a\"\ncommand = [\"a\"]\n{lines}\n"));
+    assert_eq!(app("health = { http = \"/\", tcp = true }").1, "a health check is `http` or `tcp`, not both");
+    assert_eq!(app("health = { tcp = false }").1, "without `tcp`, a health check needs `http`");
+    assert_eq!(app("idle_after = false").2, "did you mean \"never\"?");
+    assert_eq!(app("hold_timeout = \"never\"").1, "`hold_timeout` cannot be \"never\"");
+    assert_eq!(app("hosts = [\"a.test\", \"A.test\"]").1, "`a` says twice that it answers at a.test/");
+    assert_eq!(only_mistake("").1, "there are no apps in this file");
+    assert_eq!(only_mistake("[[app]]\ncommand = [\"a\"]\n").1, "this app has no name");
+}
+
+fn temporary(name: &str, content: &[u8]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content).unwrap();
+    path
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_what_to_do() {
+    let told = |path: &Path| {
+        let mistakes = load(path, &[]).unwrap_err();
+        let mistake = mistakes.iter().next().unwrap().clone();
+        assert!(mistake.help.is_some(), "{mistakes}");
+        mistake.message
+    };
+    assert_eq!(told(Path::new("no/such/file.toml")), "there is no such file");
+    assert_eq!(told(&here("tests")), "this is a directory");
+    assert_eq!(told(&temporary("latin1.toml", b"a = 1\nb = \"\xe4\"\n")), "line 2 of the file is not UTF-8");
+    assert_eq!(told(&temporary("large.toml", &vec![b'#'; (16 << 20) + 1])), "the file is larger than 16 MiB");
 }

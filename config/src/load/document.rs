@@ -104,8 +104,7 @@ pub(super) fn overlay(
         text.push_str(PREFIX);
         text.extend(name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
         let key = Spot::environment(start..text.len());
-        let known = variable_names().any(|known| known == name);
-        if known {
+        if variable_names().any(|known| known == name) {
             text.push('=');
             let from = text.len();
             text.extend(value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
@@ -113,15 +112,13 @@ pub(super) fn overlay(
             let spot = Spot::environment(from..text.len());
             set(document, &name.to_ascii_lowercase(), &key, &spot, &decoded, reader);
         } else {
-            let names: Vec<_> = variable_names().collect();
+            let names: Vec<_> = variable_names().map(|name| format!("{PREFIX}{name}")).collect();
             let names: Vec<_> = names.iter().map(String::as_str).collect();
-            let help = match guess::near(name, &names, guess::Nearness::Far) {
-                Some(near) => format!("did you mean {PREFIX}{near}?"),
-                None => {
-                    format!("{PREFIX}KEY, {PREFIX}GATEWAY__KEY or {PREFIX}REVIVE__KEY, with keys of the file")
-                }
+            let known = || {
+                format!("{PREFIX}KEY, {PREFIX}GATEWAY__KEY or {PREFIX}REVIVE__KEY, with a key of the file")
             };
-            reader.mistake(&key, format!("there is no setting for the variable {PREFIX}{name}")).help(help);
+            let help = guess::near(&text[start..], &names, guess::Nearness::Far).unwrap_or_else(known);
+            reader.mistake(&key, format!("no setting has the variable {PREFIX}{name}")).help(help);
         }
         text.push('\n');
     }

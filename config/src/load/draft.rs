@@ -101,7 +101,7 @@ pub(super) fn label(reader: &mut Reader, field: &Field<'_>) -> Option<Label> {
 fn name(reader: &mut Reader, field: &Field<'_>) -> Option<AppName> {
     reader.parsed(field, "hello", |text| {
         let plain = text.trim().to_ascii_lowercase().replace(['_', ' ', '.'], "-");
-        AppName::parse(text).map_err(|error| match AppName::parse(&plain) {
+        AppName::parse(text).map_err(|_| match AppName::parse(&plain) {
             Ok(_) => format!("did you mean {plain:?}? It becomes part of a host name"),
             Err(error) => error.to_string(),
         })

@@ -12,7 +12,7 @@ const MAX_KEPT: usize = 1_000;
 /// A longer line is named but not shown.
 const MAX_SHOWN_LINE: usize = 2_000;
 /// What the place of a mistake in a variable is called.
-const ENVIRONMENT: &str = "environment";
+const ENVIRONMENT: &str = "the environment";
 
 /// All that is wrong, and all that looks wrong, in the order of the file.
 ///
@@ -54,7 +54,7 @@ pub enum Severity {
 /// A place in the file or the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
-    /// The file as it was named, or `environment`.
+    /// The file as it was named, or `the environment`.
     pub file: String,
     /// Counted from 1; `None` where the file as a whole or a variable of the environment is meant.
     pub line: Option<usize>,

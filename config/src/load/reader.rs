@@ -105,9 +105,7 @@ impl Reader {
     }
 
     fn found(&mut self, severity: Severity, spot: &Spot, message: impl Into<String>) -> &mut Finding {
-        self.findings.push(Finding::new(severity, spot, message));
-        let last = self.findings.len() - 1;
-        &mut self.findings[last]
+        self.findings.push_mut(Finding::new(severity, spot, message))
     }
 
     /// Records that something is missing, unless it may have been lost to a syntax error.
@@ -162,7 +160,7 @@ impl Reader {
         let names: Vec<_> = names(keys).collect();
         let home = (self.home)(field.name);
         let (what, help) = match (guess::near(field.name, &names, guess::Nearness::Slip), home) {
-            (Some(name), _) => ("unknown", format!("did you mean `{name}`?")),
+            (Some(question), _) => ("unknown", question),
             (None, Some(home)) => ("misplaced", format!("it belongs {home}")),
             (None, None) => ("unknown", guess::or_list(field.name, &names)),
         };

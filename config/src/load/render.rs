@@ -90,6 +90,7 @@ fn shown<'a>(group: Group<'a>, place: &'a Place, kind: AnnotationKind, label: Op
     let snippet = Snippet::source(&*excerpt.line).annotation(kind.span(excerpt.marked.clone()).label(label));
     match place.line {
         Some(line) => group.element(snippet.path(&*place.file).line_start(line)),
-        None => group.element(Origin::path(&*place.file)).element(snippet.line_numbering(false)),
+        // The line names the variable; a place in a list that nobody wrote would only puzzle.
+        None => group.element(snippet.line_numbering(false)),
     }
 }

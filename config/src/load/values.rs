@@ -105,7 +105,8 @@ impl Reader {
             _ => None,
         };
         let Some(number) = number else {
-            let help = format!("without quotes, such as {}", range.end().min(&100));
+            let quotes = if is_variable(field) { "" } else { "without quotes, " };
+            let help = format!("{quotes}such as {}", range.end().min(&100));
             self.mistake(&field.spot, wrong_type(field, "a whole number", field.value)).help(help);
             return None;
         };
