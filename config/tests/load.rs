@@ -210,6 +210,14 @@ fn a_missing_program_is_a_warning() {
 }
 
 #[test]
+fn a_file_of_nothing_but_mistakes_is_cut_short() {
+    let unknown: String = (0..1_500).map(|n| format!("strange_{n} = 1\n")).collect();
+    let mistakes = parsed(&format!("{unknown}[[app]]\nname = \"a\"\ncommand = [\"a\"]\n")).unwrap_err();
+    assert_eq!((mistakes.iter().count(), mistakes.left_out()), (1_000, 500));
+    assert!(mistakes.to_string().ends_with("\n1000 errors and 500 more that are not shown in apps.toml\n"));
+}
+
+#[test]
 fn a_slip_is_guessed_even_where_it_is_a_key_elsewhere() {
     let (line, message, help) =
         only_mistake("[[app]]\nname = \"a\"\ncommand = [\"a\"]\n[gateway]\nmax_held = 1\n");
@@ -225,6 +233,8 @@ fn settings_that_contradict_one_another_are_told() {
     assert_eq!(app("idle_after = false").2, "did you mean \"never\"?");
     assert_eq!(app("hold_timeout = \"never\"").1, "`hold_timeout` cannot be \"never\"");
     assert_eq!(app("hosts = [\"a.test\", \"A.test\"]").1, "`a` says twice that it answers at a.test/");
+    assert_eq!(app("[gateway]\nmax_head = 1024").1, "`max_request_line` is larger than `max_head`");
+    assert_eq!(app("[revive]\nbackoff_first = \"2h\"").1, "`backoff_first` is larger than `backoff_max`");
     assert_eq!(only_mistake("").1, "there are no apps in this file");
     assert_eq!(only_mistake("[[app]]\ncommand = [\"a\"]\n").1, "this app has no name");
 }

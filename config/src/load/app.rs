@@ -5,23 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::disk::{self, Disk};
-use super::draft::{AppDraft, HealthDraft};
-use super::quantity::shown_duration;
+use super::draft::AppDraft;
+use super::policy;
 use super::reader::{Reader, Slot};
 use super::text::Spot;
 use crate::model::{
-    After, App, AppId, AppName, Check, Health, Host, HostPattern, Label, PathPrefix, ProcessSpec,
-    SleepPolicy, Source, Tenant, WakeMode, WakePolicy,
+    After, App, AppId, AppName, Host, HostPattern, Label, PathPrefix, ProcessSpec, Source, Tenant,
 };
 
-const IDLE_AFTER: Duration = Duration::from_secs(15 * 60);
-const REMOVE_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
-const HEALTH_GRACE: Duration = Duration::from_secs(60);
-const PAGE_AFTER: Duration = Duration::from_secs(2);
-const HOLD_TIMEOUT: Duration = Duration::from_secs(30);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
-const MAX_HELD: u32 = 10_000;
 
 /// What all apps of a file have in common.
 pub(super) struct Common<'a> {
@@ -62,9 +54,9 @@ pub(super) fn build(
             None
         }
     };
-    let sleep = sleep(&draft, common.defaults, reader);
-    let wake = wake(&draft, common.defaults, reader);
-    let health = health(&draft.health, &common.defaults.health, header, reader);
+    let sleep = policy::sleep(&draft, common.defaults, reader);
+    let wake = policy::wake(&draft, common.defaults, reader);
+    let health = policy::health(&draft.health, &common.defaults.health, header, reader);
     let tenant = tenant(&draft, common);
     let (name, spot) = name?;
     let hosts = hosts(&draft.hosts, &name, &spot, common, reader);
@@ -180,96 +172,6 @@ fn warn_without_program(
     reader
         .warning(spot, format!("there is no program {program:?} {place}"))
         .help("until there is, a request for this app gets an error");
-}
-
-/// What is not written follows what is: an app that never pauses is not removed either, and one that is removed
-/// early does not wait for a pause.
-fn sleep(draft: &AppDraft, defaults: &AppDraft, reader: &mut Reader) -> SleepPolicy {
-    if !draft.upstreams.is_absent() {
-        return SleepPolicy { idle_after: After::Never, remove_after: After::Never };
-    }
-    let idle = draft.idle_after.clone().or(&defaults.idle_after);
-    let remove = draft.remove_after.clone().or(&defaults.remove_after);
-    if let (Slot::Written(After::Elapsed(i), idle), Slot::Written(After::Elapsed(r), remove)) =
-        (&idle, &remove)
-        && r < i
-    {
-        let (idle_text, remove_text) = (shown_duration(*i), shown_duration(*r));
-        reader
-            .mistake(
-                remove,
-                format!("`remove_after` ({remove_text}) is shorter than `idle_after` ({idle_text})"),
-            )
-            .help("an app is paused first and removed later")
-            .see(idle, "paused only here");
-    }
-    let idle_after = match (&idle, &remove) {
-        (Slot::Written(idle, _), _) => *idle,
-        (_, Slot::Written(After::Elapsed(remove), _)) => After::Elapsed(IDLE_AFTER.min(*remove)),
-        _ => After::Elapsed(IDLE_AFTER),
-    };
-    let remove_after = match (&remove, idle_after) {
-        (Slot::Written(remove, _), _) => *remove,
-        (_, After::Never) => After::Never,
-        (_, After::Elapsed(idle)) => After::Elapsed(REMOVE_AFTER.max(idle)),
-    };
-    SleepPolicy { idle_after, remove_after }
-}
-
-fn wake(draft: &AppDraft, defaults: &AppDraft, reader: &mut Reader) -> WakePolicy {
-    let page = draft.page_after.clone().or(&defaults.page_after);
-    let hold = draft.hold_timeout.clone().or(&defaults.hold_timeout);
-    let spot = page.written().or(hold.written()).map(|(_, spot)| spot.clone());
-    let policy = WakePolicy {
-        mode: draft.wake.clone().or(&defaults.wake).value_or(WakeMode::Auto),
-        page_after: page.value_or(PAGE_AFTER),
-        hold_timeout: hold.value_or(HOLD_TIMEOUT),
-        max_held: draft.max_held.clone().or(&defaults.max_held).value_or(MAX_HELD),
-    };
-    let page_is_late = policy.mode == WakeMode::Auto && policy.page_after > policy.hold_timeout;
-    if let (true, true, Some(spot)) = (page_is_late, draft.upstreams.is_absent(), spot) {
-        let (page, hold) = (shown_duration(policy.page_after), shown_duration(policy.hold_timeout));
-        reader
-            .warning(&spot, format!("`page_after` ({page}) is longer than `hold_timeout` ({hold})"))
-            .help("a browser gets an error before it would get the waiting page");
-    }
-    policy
-}
-
-fn health(draft: &HealthDraft, defaults: &HealthDraft, header: &Spot, reader: &mut Reader) -> Option<Health> {
-    let written = if draft.http.is_absent() && draft.tcp.is_absent() { defaults } else { draft };
-    let check = match (&written.http, &written.tcp) {
-        (Slot::Written(_, http), Slot::Written(true, tcp)) => {
-            reader
-                .mistake(http, "a health check is `http` or `tcp`, not both")
-                .help("keep one")
-                .see(tcp, "the other one");
-            return None;
-        }
-        (Slot::Written(path, _), _) => Check::Http { path: path.clone() },
-        (Slot::Absent, Slot::Written(false, tcp)) => {
-            reader
-                .mistake(tcp, "without `tcp`, a health check needs `http`")
-                .help("such as { http = \"/healthz\" }, or leave `tcp` out");
-            return None;
-        }
-        _ => Check::Tcp,
-    };
-    let timeout = draft.timeout.clone().or(&defaults.timeout);
-    let grace = draft.grace.clone().or(&defaults.grace);
-    let spot = timeout.written().or(grace.written()).map_or(header, |(_, spot)| spot).clone();
-    let health =
-        Health { check, timeout: timeout.value_or(HEALTH_TIMEOUT), grace: grace.value_or(HEALTH_GRACE) };
-    if health.timeout > health.grace {
-        let (timeout, grace) = (shown_duration(health.timeout), shown_duration(health.grace));
-        reader
-            .warning(
-                &spot,
-                format!("the health check's `timeout` ({timeout}) is longer than its `grace` ({grace})"),
-            )
-            .help("a start that takes longer than `grace` has failed, so `timeout` cannot matter");
-    }
-    Some(health)
 }
 
 fn tenant(draft: &AppDraft, common: &Common<'_>) -> Tenant {

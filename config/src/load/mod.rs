@@ -44,6 +44,7 @@ mod draft;
 mod file;
 mod guess;
 mod mistake;
+mod policy;
 mod quantity;
 mod reader;
 mod render;
@@ -117,19 +118,15 @@ fn read(
 ) -> Result<Loaded, Mistakes> {
     let text = Text::new(source);
     let syntax::Repaired { text: repaired, mistakes } = syntax::repair(source, &text);
-    let (table, _) = toml::de::DeTable::parse_recoverable(&repaired);
+    let table = syntax::tables(&repaired);
     let mut reader = Reader::new(document::home);
     if !mistakes.is_empty() {
         reader.set_incomplete();
     }
     let mut document = Document::default();
-    reader.entries(
-        table.get_ref(),
-        &[document::TOP, document::TABLES],
-        "at the top of the file",
-        &mut document,
-    );
+    reader.entries(&table, &[document::TOP, document::TABLES], "at the top of the file", &mut document);
     let overlay = document::overlay(&mut document, variables, &mut reader);
+    settings::contradictions(&document.settings, &mut reader);
     let search_path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
     let loaded = compile(document, source, &Surroundings { base_dir, search_path, disk }, &mut reader);
 

@@ -3,6 +3,8 @@
 //! One list of [`Key`]s per struct is all there is to say about it: it decodes the table, names the allowed keys, and
 //! is what a wrong key is compared with.
 
+use std::collections::BTreeMap;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -87,13 +89,15 @@ pub(super) struct Reader {
     findings: Vec<Finding>,
     /// Where a key would be right that is wrong where it is, such as `in [gateway]`.
     home: fn(&str) -> Option<&'static str>,
+    /// Where settings are written that others must agree with; the last place counts.
+    places: BTreeMap<&'static str, Spot>,
     /// Where the text is no TOML, something that seems to be missing may just not have been understood.
     incomplete: bool,
 }
 
 impl Reader {
     pub(super) fn new(home: fn(&str) -> Option<&'static str>) -> Self {
-        Self { findings: Vec::new(), home, incomplete: false }
+        Self { findings: Vec::new(), home, places: BTreeMap::new(), incomplete: false }
     }
 
     pub(super) fn mistake(&mut self, spot: &Spot, message: impl Into<String>) -> &mut Finding {
@@ -113,6 +117,15 @@ impl Reader {
         if !self.incomplete {
             self.mistake(spot, message).help(help);
         }
+    }
+
+    /// Keeps where a setting is written.
+    pub(super) fn remember(&mut self, name: &'static str, field: &Field<'_>) {
+        self.places.insert(name, field.spot.clone());
+    }
+
+    pub(super) fn place_of(&self, name: &str) -> Option<&Spot> {
+        self.places.get(name)
     }
 
     /// From here on, what is missing is not recorded.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::reader::Key;
-use crate::settings::{Gateway, Revive};
+use super::reader::{Key, Reader};
+use crate::settings::{Gateway, Revive, Settings};
 
 /// A key that has the name of a field and sets it.
 macro_rules! field {
@@ -13,6 +13,7 @@ macro_rules! field {
             take: |settings, field, reader| {
                 if let Some(value) = reader.$read(field, $limit) {
                     settings.$name = value;
+                    reader.remember(stringify!($name), field);
                 }
             },
         }
@@ -50,6 +51,25 @@ pub(super) static REVIVE: &[Key<Revive>] = &[
     field!(backoff_first, duration, MOMENT),
     field!(backoff_max, duration, MOMENT),
 ];
+
+/// Records settings that are right each by itself but not beside another.
+pub(super) fn contradictions(settings: &Settings, reader: &mut Reader) {
+    let Settings { gateway, revive } = settings;
+    if gateway.max_request_line > gateway.max_head {
+        let help = "a request line is part of the head: the smaller limit comes first";
+        contradiction(["max_request_line", "max_head"], help, reader);
+    }
+    if revive.backoff_first > revive.backoff_max {
+        let help = "waiting only grows: the first time is the shortest";
+        contradiction(["backoff_first", "backoff_max"], help, reader);
+    }
+}
+
+fn contradiction([low, high]: [&'static str; 2], help: &str, reader: &mut Reader) {
+    // One of them is written, since the defaults agree.
+    let Some(spot) = reader.place_of(low).or(reader.place_of(high)).cloned() else { return };
+    reader.mistake(&spot, format!("`{low}` is larger than `{high}`")).help(help);
+}
 
 #[cfg(test)]
 mod tests {

@@ -4,17 +4,21 @@
 //! such a statement is taken out, by spaces that keep every other place where it is, and the rest is parsed again.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
+use toml::Spanned;
 use toml::de::{DeTable, Error};
 
 use super::mistake::{Finding, Severity};
-use super::text::{Spot, Text};
+use super::text::{LineSpan, Spot, Text};
 
 /// How many statements are taken out; what is beyond is found when these are right.
 const MAX_ROUNDS: usize = 50;
-/// Bytes beyond which parsing again and again takes too long; there, only what the parser itself finds is told.
-const MAX_REPAIRED: usize = 1 << 20;
+/// A text with more errors than this is no file of apps with slips in it: nothing is taken out.
+const MAX_ERRORS: usize = 500;
+/// Bytes of a text beyond which only its first mistake is told: all of them would be too many to keep, and to parse
+/// again and again would take too long.
+const MAX_REPAIRED: usize = 1 << 18;
 
 /// A text that could be parsed, or at least is better than before.
 pub(super) struct Repaired {
@@ -34,6 +38,9 @@ pub(super) fn repair(source: &str, lines: &Text<'_>) -> Repaired {
             return Repaired { text, mistakes };
         };
         record(&errors, lines, Some(line), &mut mistakes);
+        if errors.len() > MAX_ERRORS {
+            break;
+        }
         let Some(better) = without_statement(&text, lines, line) else { break };
         (text, errors) = better;
     }
@@ -42,7 +49,18 @@ pub(super) fn repair(source: &str, lines: &Text<'_>) -> Repaired {
 }
 
 fn errors(text: &str) -> Vec<Error> {
+    if text.len() > MAX_REPAIRED {
+        return DeTable::parse(text).err().into_iter().collect();
+    }
     DeTable::parse_recoverable(text).1
+}
+
+/// The tables of a text that has been repaired as far as possible.
+pub(super) fn tables(text: &str) -> DeTable<'_> {
+    if text.len() > MAX_REPAIRED {
+        return DeTable::parse(text).map(Spanned::into_inner).unwrap_or_default();
+    }
+    DeTable::parse_recoverable(text).0.into_inner()
 }
 
 fn line_of(error: &Error, lines: &Text<'_>) -> usize {
@@ -85,29 +103,61 @@ const EXPLAINED: &[(&str, &str, &str)] = &[
 fn explained(error: &Error, lines: &Text<'_>) -> Finding {
     let spot = Spot::file(error.span().unwrap_or(0..0));
     let at = lines.first_line(&spot.span);
-    let (before, marked) =
-        (at.text.get(..at.marked.start).unwrap_or_default(), at.text.get(at.marked).unwrap_or_default());
+    let before = at.text.get(..at.marked.start).unwrap_or_default().trim_end();
+    let marked = at.text.get(at.marked.clone()).unwrap_or_default();
     let (what, expected) = error.message().split_once(", expected ").unwrap_or((error.message(), ""));
-    let (message, help) = if before.trim_end().ends_with('=') && (spot.span.is_empty() || marked.is_empty()) {
-        ("the value is missing".to_owned(), "write one after `=`, such as \"hello\"".to_owned())
-    } else if what == "string values must be quoted" {
-        ("text must be in quotes".to_owned(), format!("did you mean {marked:?}?"))
-    } else if what == "key with no value" && at.text.contains(':') {
-        ("a key without a value".to_owned(), "write `=` instead of `:`".to_owned())
-    } else if what == "duplicate key" && at.text.trim_start().starts_with("[app]") {
-        ("`app` is written twice".to_owned(), "apps are a list: write [[app]] with two brackets".to_owned())
-    } else if what == "duplicate key" {
-        (format!("`{marked}` is written twice in one table"), "keep one of the two".to_owned())
-    } else if let Some((_, message, help)) = EXPLAINED.iter().find(|(known, _, _)| *known == what) {
-        ((*message).to_owned(), (*help).to_owned())
-    } else if expected.is_empty() {
-        (what.to_owned(), "this is no TOML: see https://toml.io".to_owned())
-    } else {
-        (what.to_owned(), format!("expected {expected}"))
+    if what == "duplicate key" {
+        return duplicate(&spot, &at, lines);
+    }
+    let known = EXPLAINED.iter().find(|(known, _, _)| *known == what);
+    let (message, help) = match known {
+        _ if before.ends_with('=') && (spot.span.is_empty() || marked.is_empty()) => {
+            ("the value is missing", "write one after `=`, such as \"hello\"".to_owned())
+        }
+        _ if what == "string values must be quoted" => {
+            ("text must be in quotes", format!("did you mean {marked:?}?"))
+        }
+        _ if what == "key with no value" && at.text.contains(':') => {
+            ("a key without a value", "write `=` instead of `:`".to_owned())
+        }
+        Some((_, message, help)) => (*message, (*help).to_owned()),
+        None if expected.is_empty() => (what, "this is no TOML: see https://toml.io".to_owned()),
+        None => (what, format!("expected {expected}")),
     };
     let mut finding = Finding::new(Severity::Error, &spot, message);
     finding.help(help);
     finding
+}
+
+fn duplicate(spot: &Spot, at: &LineSpan<'_>, lines: &Text<'_>) -> Finding {
+    let name = at.text.get(at.marked.clone()).unwrap_or_default();
+    let mut finding = Finding::new(Severity::Error, spot, format!("`{name}` is written twice"));
+    finding.help(match at.text.trim() {
+        "[app]" => "apps are a list: write [[app]] with two brackets",
+        _ => "keep one of the two",
+    });
+    if let Some(first) = first_written(name, at, lines) {
+        finding.see(&Spot::file(first), "the first one");
+    }
+    finding
+}
+
+/// The line above that has the same header, or, in the same table, the same key.
+fn first_written(name: &str, at: &LineSpan<'_>, lines: &Text<'_>) -> Option<Range<usize>> {
+    // A file of thousands of repeated lines must not be searched from the top for each.
+    const FARTHEST: usize = 200;
+    let mut above = (1..at.line).rev().take(FARTHEST).map(|number| {
+        let span = lines.span_of(number);
+        let line = lines.first_line(&span).text;
+        (span, line)
+    });
+    if is_header(at.text) {
+        return above.find(|(_, line)| line.trim() == at.text.trim()).map(|(span, _)| span);
+    }
+    let mut table = above.take_while(|(_, line)| !is_header(line));
+    table
+        .find(|(_, line)| line.split_once('=').is_some_and(|(key, _)| key.trim() == name))
+        .map(|(span, _)| span)
 }
 
 /// Takes out the statement that is wrong at `line`, or else the one before, which may not have ended (`hosts = [`);

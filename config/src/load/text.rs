@@ -61,6 +61,14 @@ impl<'a> Text<'a> {
         self.line_starts.partition_point(|start| *start <= offset.min(last)).max(1)
     }
 
+    /// Bytes of a line's text, without the space around it.
+    pub(super) fn span_of(&self, line: usize) -> Range<usize> {
+        let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
+        let text = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or("");
+        let start = start + text.len() - text.trim_start().len();
+        start..start + text.trim().len()
+    }
+
     /// The part of `span` in its first line; at least a character where there is one.
     pub(super) fn first_line(&self, span: &Range<usize>) -> LineSpan<'a> {
         let line = self.line_number(span.start);
