@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::text::{Origin, Spot, Text};
+use super::text::{LineSpan, Origin, Spot, Text};
 
 /// More are counted but not kept: a file that is no TOML at all can have one for each byte.
 const MAX_KEPT: usize = 1_000;
@@ -184,15 +184,23 @@ impl std::error::Error for Mistakes {}
 impl Place {
     fn in_file(name: &str, text: &Text<'_>, span: &Range<usize>) -> Self {
         let at = text.first_line(span);
-        let excerpt =
-            (at.text.len() <= MAX_SHOWN_LINE).then(|| Excerpt { line: at.text.into(), marked: at.marked });
-        Self { file: name.to_owned(), line: Some(at.line), column: Some(at.column), excerpt }
+        Self {
+            file: name.to_owned(),
+            line: Some(at.line),
+            column: Some(at.column),
+            excerpt: Excerpt::of(&at),
+        }
     }
 
     fn in_environment(text: &Text<'_>, span: &Range<usize>) -> Self {
-        let at = text.first_line(span);
-        let excerpt =
-            (at.text.len() <= MAX_SHOWN_LINE).then(|| Excerpt { line: at.text.into(), marked: at.marked });
+        let excerpt = Excerpt::of(&text.first_line(span));
         Self { file: ENVIRONMENT.to_owned(), line: None, column: None, excerpt }
+    }
+}
+
+impl Excerpt {
+    fn of(at: &LineSpan<'_>) -> Option<Self> {
+        let short = at.text.len() <= MAX_SHOWN_LINE;
+        short.then(|| Self { line: at.text.to_owned(), marked: at.marked.clone() })
     }
 }

@@ -1,6 +1,5 @@
 //! Mistakes for people: each with its line, a marker, and what would be right.
 
-use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::mistake::{Mistake, Mistakes, Place, Severity};
@@ -27,8 +26,6 @@ impl Mistakes {
             Colours::Plain => Renderer::plain(),
             Colours::Ansi => Renderer::styled(),
         };
-        // The renderer cuts lines to a width; a path or a help cut in half helps nobody, so it is told a wide one.
-        let renderer = renderer.term_width(DEFAULT_TERM_WIDTH);
         let mut text = String::new();
         for mistake in self {
             text.push_str(&renderer.render(&[group(mistake)]));
@@ -60,12 +57,8 @@ fn group(mistake: &Mistake) -> Group<'_> {
     };
     let beside = mistake.help.as_deref().filter(|help| fits_beside(mistake, help));
     let below = mistake.help.as_deref().filter(|_| beside.is_none());
-    let mut group = shown(
-        level.primary_title(&*mistake.message).elements([] as [Origin<'_>; 0]),
-        &mistake.place,
-        AnnotationKind::Primary,
-        beside,
-    );
+    let title = Group::with_title(level.primary_title(&*mistake.message));
+    let mut group = shown(title, &mistake.place, AnnotationKind::Primary, beside);
     if let Some(related) = &mistake.related {
         group = shown(group, &related.place, AnnotationKind::Context, Some(&related.message));
     }
