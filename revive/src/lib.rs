@@ -1,3 +1,3 @@
 //! The control plane.
-pub mod lifecycle;
+pub mod admission;
 pub mod platform;
