@@ -1,0 +1,142 @@
+//! Writes that nobody waits for. A slow or full disk must not stall the driver of all apps.
+//!
+//! Writes go into a mailbox; one thread takes all of it and commits it as one transaction. Saves of one app coalesce
+//! in the mailbox itself, so that behind a disk that hangs it holds no more than each app's newest state (a channel
+//! would fill up with old states and lose the newest). What a failed commit leaves goes back, unless something newer
+//! has come meanwhile, and is tried again.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use config::model::AppId;
+use tokio::sync::oneshot;
+
+use super::{AppRow, AuditEntry, Store};
+use crate::brakes::{Pause, Scope};
+
+mod batch;
+mod mailbox;
+#[cfg(test)]
+mod tests;
+
+use batch::{AppWrite, Batch, PauseWrite};
+use mailbox::Mailbox;
+
+/// A handle on the thread that writes; it can be cloned. With the last one the thread ends, after a last try to
+/// write what waits.
+#[derive(Clone, Debug)]
+pub struct Writer(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle(Arc<Mailbox>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Why a flush did not succeed. What it waited for is still tried again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FlushError {
+    /// The disk, or whoever keeps the file locked, did not let it through in time.
+    #[error("{waiting} writes were not on disk in time")]
+    Deadline {
+        /// How many writes wait that are not being written.
+        waiting: usize,
+    },
+    /// It was tried, and failed.
+    #[error("{why}")]
+    Failed {
+        /// As [`super::StoreError`] says it.
+        why: String,
+    },
+}
+
+impl Writer {
+    /// Gives the store to a thread of its own.
+    ///
+    /// # Errors
+    /// Where the system has no thread to give.
+    pub fn spawn(store: Store) -> std::io::Result<Self> {
+        let mailbox = Arc::new(Mailbox::default());
+        let handle = Handle(Arc::clone(&mailbox));
+        thread::Builder::new().name("store".into()).spawn(move || run(store, &mailbox))?;
+        Ok(Self(Arc::new(handle)))
+    }
+
+    /// As [`Store::save_app`]; of several for one app only the last may be written.
+    pub fn save_app(&self, app: AppRow) {
+        self.0.0.add(|batch| batch.app(app.id.clone(), AppWrite::Save(app)));
+    }
+
+    /// As [`Store::forget_app`].
+    pub fn forget_app(&self, app: AppId) {
+        self.0.0.add(|batch| batch.app(app, AppWrite::Forget));
+    }
+
+    /// As [`Store::set_brake`].
+    pub fn set_brake(&self, scope: Scope, pause: Pause) {
+        self.0.0.add(|batch| batch.pause(scope, PauseWrite::Set(pause)));
+    }
+
+    /// As [`Store::lift_brake`].
+    pub fn lift_brake(&self, scope: Scope) {
+        self.0.0.add(|batch| batch.pause(scope, PauseWrite::Lift));
+    }
+
+    /// As [`Store::append_audit`].
+    pub fn append_audit(&self, entry: AuditEntry) {
+        self.0.0.add(|batch| batch.audit(entry));
+    }
+
+    /// How many writes have failed since the start. One that is tried again and fails again counts again.
+    pub fn failed_writes(&self) -> u64 {
+        self.0.0.failed()
+    }
+
+    /// How many of those were given up: the mailbox was full, or trying again could not help.
+    pub fn lost_writes(&self) -> u64 {
+        self.0.0.lost()
+    }
+
+    /// How many writes wait.
+    pub fn waiting(&self) -> usize {
+        self.0.0.waiting()
+    }
+
+    /// Ends when all that was given before is on disk: before the edge ends, or before somebody is told that it is.
+    ///
+    /// # Errors
+    /// At the deadline, or as soon as a try fails; it does not wait for the next one.
+    pub async fn flush(&self, within: Duration) -> Result<(), FlushError> {
+        let (done, flushed) = oneshot::channel();
+        self.0.0.flush(done);
+        match tokio::time::timeout(within, flushed).await {
+            Ok(Ok(result)) => result,
+            // Without an answer the thread has ended, which it does not while there is a handle.
+            Ok(Err(_)) | Err(_) => Err(FlushError::Deadline { waiting: self.waiting() }),
+        }
+    }
+}
+
+/// The thread.
+fn run(mut store: Store, mailbox: &Mailbox) {
+    while let Some(work) = mailbox.take() {
+        match store.write(&work.batch) {
+            Ok(()) => mailbox.written(work),
+            Err(error) => mailbox.not_written(work, &error),
+        }
+    }
+}
+
+impl Store {
+    /// Writes all of it, or nothing.
+    fn write(&mut self, batch: &Batch) -> Result<(), super::StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.commit(|transaction| batch.write_to(transaction))
+    }
+}
