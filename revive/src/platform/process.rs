@@ -1,1 +1,0 @@
-//! Apps as local processes.

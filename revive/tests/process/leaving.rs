@@ -1,0 +1,185 @@
+//! What a kill -9 of the edge leaves, and who ends it.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use config::link::Instance;
+use revive::platform::process::{Records, RecordsError, leftovers};
+use tempfile::TempDir;
+
+use crate::harness::{STOP_TIMEOUT, app, is_gone, pid_in, platform, state};
+
+const STATE: &str = "EDGE_TO_BE_KILLED_STATE";
+const SCRIPT: &str = "EDGE_TO_BE_KILLED_SCRIPT";
+
+/// Not a test: the edge that others start, with one app, and kill.
+#[tokio::test]
+#[ignore = "run by the tests below, in a process of its own"]
+async fn edge_to_be_killed() {
+    let Some(dir) = std::env::var_os(STATE) else { return };
+    let (mut platform, mut reports) = platform(Path::new(&dir));
+    let script = std::env::var(SCRIPT).unwrap();
+    let app = app("shop", &["sh", "-c", &script], Path::new(&dir));
+    let start = revive::platform::Command::Start { app: app.into(), instance: Instance(1) };
+    revive::platform::Platform::submit(&mut platform, start);
+    while let Some(report) = reports.recv().await {
+        std::fs::write(Path::new(&dir).join("report"), format!("{report:?}\n")).unwrap();
+        if std::env::var_os("EDGE_TO_BE_KILLED_PAUSES").is_some() {
+            let pause = revive::platform::Command::Pause(Instance(1));
+            revive::platform::Platform::submit(&mut platform, pause);
+        }
+    }
+}
+
+struct Killed {
+    state: TempDir,
+}
+
+impl Killed {
+    fn path(&self, file: &str) -> std::path::PathBuf {
+        self.state.path().join(file)
+    }
+}
+
+fn start_edge(state: &Path, script: &str) -> Child {
+    let mut edge = Command::new(std::env::current_exe().unwrap());
+    edge.args(["leaving::edge_to_be_killed", "--exact", "--ignored"]).env(STATE, state).env(SCRIPT, script);
+    edge.stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// An edge ran this script as its app, which wrote these files, and was killed.
+async fn killed(script: &str, files: &[&str]) -> Killed {
+    let killed = Killed { state: TempDir::new().unwrap() };
+    let mut edge = start_edge(killed.state.path(), script);
+    for file in files.iter().chain(&["report"]) {
+        crate::harness::text_in(&killed.path(file)).await;
+    }
+    edge.kill().unwrap();
+    edge.wait().unwrap();
+    killed
+}
+
+async fn end(state: &Path) -> leftovers::Leftovers {
+    leftovers::end(&Records::open(state).unwrap(), STOP_TIMEOUT).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_killed_edge_left_is_ended_wherever_it_went() {
+    let script = "setsid sh -c 'trap \"\" TERM; echo $$ > stray; while :; do sleep 1; done' & \
+                  sh -c 'echo $$ > child; exec sleep 60' & echo $$ > leader; wait";
+    let killed = killed(script, &["stray", "child", "leader"]).await;
+    let mut pids = Vec::new();
+    for file in ["stray", "child", "leader"] {
+        pids.push(pid_in(&killed.path(file)).await);
+    }
+    assert!(pids.iter().all(|pid| !is_gone(*pid)));
+    let left = end(killed.state.path()).await;
+    assert_eq!(left.recorded, [("shop".to_owned(), Instance(1))]);
+    assert!(left.ended >= 3 && left.left.is_empty(), "{left:?}");
+    for pid in pids {
+        // Reaping them is their new parent's matter, and takes it a moment.
+        assert!(matches!(state(pid), None | Some('Z')), "{pid} still runs");
+    }
+    let again = end(killed.state.path()).await;
+    assert_eq!((again.recorded.len(), again.ended), (0, 0));
+}
+
+#[tokio::test]
+async fn a_program_without_mark_is_known_by_its_recorded_group() {
+    let killed = killed("exec env -i sh -c 'echo $$ > leader; sleep 60; exit'", &["leader"]).await;
+    let pid = pid_in(&killed.path("leader")).await;
+    assert!(!is_gone(pid));
+    assert!(end(killed.state.path()).await.ended >= 2);
+    assert!(matches!(state(pid), None | Some('Z')));
+}
+
+#[tokio::test]
+async fn a_number_that_is_anothers_now_is_left_alone() {
+    let killed = killed("echo $$ > leader; exec sleep 60", &["leader"]).await;
+    let stranger = Stranger::start();
+    let record = killed.path("instances/1.json");
+    let mut reused: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+    reused["pid"] = stranger.pid().into();
+    std::fs::write(&record, reused.to_string()).unwrap();
+    let left = end(killed.state.path()).await;
+    assert_eq!(left.recorded.len(), 1);
+    assert!(matches!(state(pid_in(&killed.path("leader")).await), None | Some('Z')));
+    assert_eq!(stranger.state(), Some('S'));
+}
+
+#[tokio::test]
+async fn numbers_of_an_earlier_boot_mean_nothing() {
+    let killed = killed("exec env -i sh -c 'echo $$ > leader; exec sleep 60'", &["leader"]).await;
+    let record = killed.path("instances/1.json");
+    let mut other_boot: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+    let current = other_boot.clone();
+    other_boot["boot"] = "another".into();
+    std::fs::write(&record, other_boot.to_string()).unwrap();
+    let left = end(killed.state.path()).await;
+    assert_eq!((left.recorded.len(), left.ended), (1, 0));
+    std::fs::write(&record, current.to_string()).unwrap();
+    assert_eq!(end(killed.state.path()).await.ended, 1);
+}
+
+#[tokio::test]
+async fn an_emptied_or_copied_state_ends_nothing() {
+    let killed = killed("echo $$ > leader; exec sleep 60", &["leader"]).await;
+    let pid = pid_in(&killed.path("leader")).await;
+    let copy = TempDir::new().unwrap();
+    std::fs::create_dir(copy.path().join("instances")).unwrap();
+    std::fs::copy(killed.path("instances/token"), copy.path().join("instances/token")).unwrap();
+    assert_eq!(end(copy.path()).await.ended, 0);
+    assert_eq!(state(pid), Some('S'));
+    assert_eq!(end(killed.state.path()).await.ended, 1);
+}
+
+#[tokio::test]
+async fn a_live_edge_keeps_its_state_and_its_apps() {
+    let state = TempDir::new().unwrap();
+    let mut live = start_edge(state.path(), "echo $$ > leader; exec sleep 60");
+    let pid = pid_in(&state.path().join("leader")).await;
+    assert!(matches!(Records::open(state.path()), Err(RecordsError::InUse(_))));
+    let elsewhere = TempDir::new().unwrap();
+    assert_eq!(end(elsewhere.path()).await.ended, 0);
+    assert_eq!(crate::harness::state(pid), Some('S'));
+    live.kill().unwrap();
+    live.wait().unwrap();
+    assert_eq!(end(state.path()).await.ended, 1);
+}
+
+#[tokio::test]
+async fn an_ended_instance_is_on_record_no_more() {
+    let state = TempDir::new().unwrap();
+    let (mut platform, mut reports) = platform(state.path());
+    let app = app("shop", &["sleep", "60"], state.path());
+    let start = revive::platform::Command::Start { app: app.into(), instance: Instance(5) };
+    revive::platform::Platform::submit(&mut platform, start);
+    reports.recv().await.unwrap();
+    assert!(state.path().join("instances/5.json").exists());
+    platform.shutdown().await;
+    assert!(!state.path().join("instances/5.json").exists());
+}
+
+/// A process that no edge started.
+struct Stranger(Child);
+
+impl Stranger {
+    fn start() -> Self {
+        Self(Command::new("sleep").arg("60").spawn().unwrap())
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn state(&self) -> Option<char> {
+        state(i32::try_from(self.0.id()).unwrap())
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
