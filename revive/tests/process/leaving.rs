@@ -5,9 +5,10 @@ use std::process::{Child, Command, Stdio};
 
 use config::link::Instance;
 use revive::platform::process::{Records, RecordsError, leftovers};
+use revive::platform::{self, Event, Platform};
 use tempfile::TempDir;
 
-use crate::harness::{STOP_TIMEOUT, app, is_gone, pid_in, platform, state};
+use crate::harness::{DEADLINE, STOP_TIMEOUT, app, is_gone, pid_in, platform, state, until, until_state};
 
 const STATE: &str = "EDGE_TO_BE_KILLED_STATE";
 const SCRIPT: &str = "EDGE_TO_BE_KILLED_SCRIPT";
@@ -20,13 +21,13 @@ async fn edge_to_be_killed() {
     let (mut platform, mut reports) = platform(Path::new(&dir));
     let script = std::env::var(SCRIPT).unwrap();
     let app = app("shop", &["sh", "-c", &script], Path::new(&dir));
-    let start = revive::platform::Command::Start { app: app.into(), instance: Instance(1) };
-    revive::platform::Platform::submit(&mut platform, start);
-    while let Some(report) = reports.recv().await {
+    platform.submit(platform::Command::Start { app: app.into(), instance: Instance(1) });
+    while let Ok(Some(report)) = tokio::time::timeout(DEADLINE, reports.recv()).await {
         std::fs::write(Path::new(&dir).join("report"), format!("{report:?}\n")).unwrap();
-        if std::env::var_os("EDGE_TO_BE_KILLED_PAUSES").is_some() {
-            let pause = revive::platform::Command::Pause(Instance(1));
-            revive::platform::Platform::submit(&mut platform, pause);
+        let wanted = std::fs::exists(Path::new(&dir).join("pause-wanted")).unwrap();
+        if wanted && matches!(report.event, Event::Created(_)) {
+            pid_in(&Path::new(&dir).join("leader")).await;
+            platform.submit(platform::Command::Pause(Instance(1)));
         }
     }
 }
@@ -41,10 +42,10 @@ impl Killed {
     }
 }
 
-fn start_edge(state: &Path, script: &str) -> Child {
+fn start_edge(state: &Path, script: &str) -> Ours {
     let mut edge = Command::new(std::env::current_exe().unwrap());
     edge.args(["leaving::edge_to_be_killed", "--exact", "--ignored"]).env(STATE, state).env(SCRIPT, script);
-    edge.stdout(Stdio::null()).spawn().unwrap()
+    Ours(edge.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
 /// An edge ran this script as its app, which wrote these files, and was killed.
@@ -55,7 +56,6 @@ async fn killed(script: &str, files: &[&str]) -> Killed {
         crate::harness::text_in(&killed.path(file)).await;
     }
     edge.kill().unwrap();
-    edge.wait().unwrap();
     killed
 }
 
@@ -85,6 +85,23 @@ async fn what_a_killed_edge_left_is_ended_wherever_it_went() {
 }
 
 #[tokio::test]
+async fn what_was_paused_is_ended_too() {
+    let state_dir = TempDir::new().unwrap();
+    std::fs::write(state_dir.path().join("pause-wanted"), "").unwrap();
+    // The kernel hangs up on a stopped group whose last tie to its session ends (POSIX, orphaned process group).
+    let script = "trap '' HUP; echo $$ > leader; exec sleep 60";
+    let mut edge = start_edge(state_dir.path(), script);
+    let pid = pid_in(&state_dir.path().join("leader")).await;
+    let paused =
+        || std::fs::read_to_string(state_dir.path().join("report")).ok().filter(|r| r.contains("Paused"));
+    until("paused", paused).await;
+    until_state(pid, 'T').await;
+    edge.kill().unwrap();
+    assert!(end(state_dir.path()).await.ended >= 1);
+    assert!(matches!(state(pid), None | Some('Z')));
+}
+
+#[tokio::test]
 async fn a_program_without_mark_is_known_by_its_recorded_group() {
     let killed = killed("exec env -i sh -c 'echo $$ > leader; sleep 60; exit'", &["leader"]).await;
     let pid = pid_in(&killed.path("leader")).await;
@@ -96,15 +113,16 @@ async fn a_program_without_mark_is_known_by_its_recorded_group() {
 #[tokio::test]
 async fn a_number_that_is_anothers_now_is_left_alone() {
     let killed = killed("echo $$ > leader; exec sleep 60", &["leader"]).await;
-    let stranger = Stranger::start();
+    let stranger = Ours(Command::new("sleep").arg("60").spawn().unwrap());
     let record = killed.path("instances/1.json");
     let mut reused: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
-    reused["pid"] = stranger.pid().into();
+    reused["pid"] = stranger.0.id().into();
+    reused["started"] = 1.into();
     std::fs::write(&record, reused.to_string()).unwrap();
     let left = end(killed.state.path()).await;
     assert_eq!(left.recorded.len(), 1);
     assert!(matches!(state(pid_in(&killed.path("leader")).await), None | Some('Z')));
-    assert_eq!(stranger.state(), Some('S'));
+    assert!(matches!(stranger.state(), Some('S' | 'R')), "killed a stranger");
 }
 
 #[tokio::test]
@@ -143,7 +161,6 @@ async fn a_live_edge_keeps_its_state_and_its_apps() {
     assert_eq!(end(elsewhere.path()).await.ended, 0);
     assert_eq!(crate::harness::state(pid), Some('S'));
     live.kill().unwrap();
-    live.wait().unwrap();
     assert_eq!(end(state.path()).await.ended, 1);
 }
 
@@ -152,34 +169,31 @@ async fn an_ended_instance_is_on_record_no_more() {
     let state = TempDir::new().unwrap();
     let (mut platform, mut reports) = platform(state.path());
     let app = app("shop", &["sleep", "60"], state.path());
-    let start = revive::platform::Command::Start { app: app.into(), instance: Instance(5) };
-    revive::platform::Platform::submit(&mut platform, start);
+    platform.submit(platform::Command::Start { app: app.into(), instance: Instance(5) });
     reports.recv().await.unwrap();
     assert!(state.path().join("instances/5.json").exists());
     platform.shutdown().await;
     assert!(!state.path().join("instances/5.json").exists());
 }
 
-/// A process that no edge started.
-struct Stranger(Child);
+/// A process of the test's own; ended with the test, however that goes.
+struct Ours(Child);
 
-impl Stranger {
-    fn start() -> Self {
-        Self(Command::new("sleep").arg("60").spawn().unwrap())
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-
+impl Ours {
     fn state(&self) -> Option<char> {
         state(i32::try_from(self.0.id()).unwrap())
     }
+
+    fn kill(&mut self) -> std::io::Result<std::process::ExitStatus> {
+        self.0.kill()?;
+        self.0.wait()
+    }
 }
 
-impl Drop for Stranger {
+impl Drop for Ours {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        if let Err(error) = self.kill() {
+            eprintln!("the test's own process was gone already: {error}");
+        }
     }
 }

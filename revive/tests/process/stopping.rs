@@ -120,3 +120,44 @@ async fn two_apps_do_not_end_each_other() {
     assert_eq!(edge.event(second).await, Event::Paused);
     edge.stop(second).await;
 }
+
+/// As nginx does without `daemon off`: in another session, orphaned, its environment overwritten.
+const DISOWNED: &str = r#"
+import os, socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+server.set_inheritable(True)
+if os.fork() == 0:
+    os.setsid()
+    write = "import os,time; open('daemon','w').write(f'{os.getpid()}\\n'); time.sleep(60)"
+    os.execve(sys.executable, [sys.executable, "-c", write], {})
+"#;
+
+#[tokio::test]
+async fn a_disowned_daemon_is_known_by_its_port() {
+    let mut edge = Edge::new();
+    let wait = format!(
+        "{DISOWNED}\nimport time\nwhile not (os.path.exists('daemon') and os.path.getsize('daemon')): time.sleep(0.01)"
+    );
+    let (instance, address) = edge.run(edge.app(&["python3", "-c", &wait, "$PORT"])).await;
+    let daemon = edge.pid("daemon").await;
+    assert_eq!(edge.exit(instance).await, Exit::Code(0));
+    assert!(is_gone(daemon) && is_free(address));
+}
+
+#[tokio::test]
+async fn an_nginx_in_the_background_leaves_nothing() {
+    let mut edge = Edge::new();
+    let conf = edge.dir.path().join("nginx.conf");
+    let (pid, log) = (edge.dir.path().join("nginx.pid"), edge.dir.path().join("error.log"));
+    let serve = "worker_processes 2; events {} http { access_log off; server { listen 127.0.0.1:PORT; } }";
+    let text = format!("pid {}; error_log {}; {serve}", pid.display(), log.display());
+    std::fs::write(&conf, text).unwrap();
+    let run = "sed -i s/PORT/$PORT/ nginx.conf && exec nginx -c $PWD/nginx.conf -e error.log";
+    if std::process::Command::new("nginx").arg("-v").status().is_err() {
+        eprintln!("skipped: no nginx here");
+        return;
+    }
+    let (instance, address) = edge.run(edge.shell(run)).await;
+    assert_eq!(edge.exit(instance).await, Exit::Code(0));
+    assert!(is_free(address), "{}", std::fs::read_to_string(log).unwrap_or_default());
+}

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use super::adopted::claim;
 use super::ending::{Ending, Member, end, signal};
 use super::kin::{Kin, Marked, alive};
 use super::mark::MARK;
@@ -180,8 +181,12 @@ impl Life {
             End::Itself(_) => None,
             End::Asked => Some(running.leader.pid),
         };
-        let options = &self.shared.options;
-        let ending = end(&mut running.kin, leader, &self.shared.processes, options.stop_timeout).await;
+        let Shared { options, processes, .. } = &*self.shared;
+        match processes.look().await {
+            Ok(snapshot) => claim(&mut running.kin, running.lease.port(), &snapshot).await,
+            Err(error) => tracing::warn!(%error, "cannot see who listens on a port"),
+        }
+        let ending = end(&mut running.kin, leader, processes, options.stop_timeout).await;
         if let (End::Itself(exit), Ending::Gone(others @ 1..)) = (end_of, &ending) {
             let advice =
                 "if it moves to the background, tell it to stay in the foreground (`daemon off` or the like)";
@@ -211,6 +216,7 @@ impl Running {
                     return;
                 }
             };
+            claim(&mut self.kin, self.lease.port(), &snapshot).await;
             let members = self.kin.members(&snapshot);
             let outside = alive(&members).into_iter().filter(|p| p.group != Some(self.leader.pid));
             let new: Vec<Identity> = outside.map(|p| p.identity).filter(|i| stopped.insert(*i)).collect();

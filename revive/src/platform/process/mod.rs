@@ -24,7 +24,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use self::adopted::Reaper;
+use self::ending::Ending;
 use self::instance::{Life, Order};
+use self::kin::{Kin, Marked};
 use self::port::Ports;
 use self::procfs::{Process, Processes};
 use super::{Command, Event, Platform, Report, Reports};
@@ -34,6 +36,7 @@ mod ending;
 mod instance;
 mod kin;
 pub mod leftovers;
+mod listening;
 mod mark;
 mod output;
 mod port;
@@ -92,6 +95,28 @@ struct Shared {
     _reaper: Reaper,
 }
 
+impl Shared {
+    /// Once no app runs, every orphan is one that an app disowned so thoroughly that nobody knew whose it was.
+    async fn end_orphans(&self) {
+        let orphans = match self.processes.look().await {
+            Ok(snapshot) => adopted::unclaimed(&snapshot).map(|p| p.identity).collect(),
+            Err(error) => {
+                tracing::warn!(%error, "cannot see whether orphans are left");
+                return;
+            }
+        };
+        let mut kin =
+            Kin { groups: Vec::new(), marked: Marked::With(self.records.token().clone()), known: orphans };
+        match ending::end(&mut kin, None, &self.processes, Duration::from_millis(500)).await {
+            Ending::Gone(0) => {}
+            Ending::Gone(count) => {
+                tracing::warn!(count, "ended processes that apps had left in the background")
+            }
+            Ending::Left(left) => tracing::error!(?left, "these processes cannot be ended: end them by hand"),
+        }
+    }
+}
+
 enum Runs {
     Open(HashMap<Instance, Run>),
     Closed,
@@ -139,6 +164,9 @@ impl ProcessPlatform {
             if !matches!(timeout_at(deadline, task).await, Ok(Ok(()))) {
                 tracing::error!(%instance, "an instance was not ended; the next start will try again");
             }
+        }
+        if timeout_at(deadline, self.shared.end_orphans()).await.is_err() {
+            tracing::error!("some orphans of apps could not be ended");
         }
     }
 
