@@ -45,6 +45,7 @@ impl Killed {
 fn start_edge(state: &Path, script: &str) -> Ours {
     let mut edge = Command::new(std::env::current_exe().unwrap());
     edge.args(["leaving::edge_to_be_killed", "--exact", "--ignored"]).env(STATE, state).env(SCRIPT, script);
+    edge.env("LOCO_EDGE__ADMIN__SECRET", "hidden").env("GREETING", "hi");
     Ours(edge.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
@@ -161,6 +162,18 @@ async fn a_live_edge_keeps_its_state_and_its_apps() {
     assert_eq!(end(elsewhere.path()).await.ended, 0);
     assert_eq!(crate::harness::state(pid), Some('S'));
     live.kill().unwrap();
+    assert_eq!(end(state.path()).await.ended, 1);
+}
+
+#[tokio::test]
+async fn the_edges_environment_is_passed_on_but_not_its_settings() {
+    let state = TempDir::new().unwrap();
+    let edge = start_edge(state.path(), "env | sort > environment; echo > written; exec sleep 60");
+    crate::harness::text_in(&state.path().join("written")).await;
+    let environment = std::fs::read_to_string(state.path().join("environment")).unwrap();
+    assert!(environment.contains("\nGREETING=hi\n") && environment.contains("\nLOCO_EDGE_INSTANCE="));
+    assert!(!environment.contains("hidden"), "{environment}");
+    drop(edge);
     assert_eq!(end(state.path()).await.ended, 1);
 }
 

@@ -87,7 +87,7 @@ async fn why_it_was_not_started_says_what_to_do() {
     crate::harness::script(edge.dir.path(), "local", "#!/bin/sh\n", 0o755);
     let instance = edge.start(edge.app(&["local"]));
     edge.event(instance).await;
-    let said = log.of("loco_edge::process").pop().unwrap();
+    let said = log.of("revive::platform::process::instance").pop().unwrap();
     assert!(said["message"].contains("no program `local` in PATH"), "{said:?}");
     assert!(said["message"].contains("with ./"), "{said:?}");
     assert_eq!(said["app"], "shop");
@@ -100,7 +100,7 @@ async fn a_launcher_is_told_to_stay_in_the_foreground() {
     let mut edge = Edge::new();
     let (instance, _) = edge.run(edge.shell("sleep 60 & exit 0")).await;
     assert_eq!(edge.exit(instance).await, Exit::Code(0));
-    let said = log.of("loco_edge::process");
+    let said = log.of("revive::platform::process::instance");
     assert!(said.iter().any(|fields| fields["message"].contains("daemon off")), "{said:?}");
 }
 

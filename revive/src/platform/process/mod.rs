@@ -48,7 +48,7 @@ pub use self::records::{Records, RecordsError};
 
 /// An event about an app, with the fields that every line about one carries.
 macro_rules! tell {
-    ($level:ident, target: $target:literal, $app:expr, $($rest:tt)+) => {{
+    ($level:ident, target: $target:expr, $app:expr, $($rest:tt)+) => {{
         let app: &::config::model::App = $app;
         ::tracing::$level!(
             target: $target,
@@ -61,7 +61,7 @@ macro_rules! tell {
         )
     }};
     ($level:ident, $app:expr, $($rest:tt)+) => {
-        $crate::platform::process::tell!($level, target: "loco_edge::process", $app, $($rest)+)
+        $crate::platform::process::tell!($level, target: ::std::module_path!(), $app, $($rest)+)
     };
 }
 use tell;
