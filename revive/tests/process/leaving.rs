@@ -1,5 +1,6 @@
 //! What a kill -9 of the edge leaves, and who ends it.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -114,7 +115,7 @@ async fn a_program_without_mark_is_known_by_its_recorded_group() {
 #[tokio::test]
 async fn a_number_that_is_anothers_now_is_left_alone() {
     let killed = killed("echo $$ > leader; exec sleep 60", &["leader"]).await;
-    let stranger = Ours(Command::new("sleep").arg("60").spawn().unwrap());
+    let stranger = Ours(Command::new("sleep").arg("60").process_group(0).spawn().unwrap());
     let record = killed.path("instances/1.json");
     let mut reused: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
     reused["pid"] = stranger.0.id().into();
