@@ -169,6 +169,11 @@ pub(crate) fn state(pid: i32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
+/// Not gone, and no zombie: to reap those that are not ours is their new parent's matter, and takes it a moment.
+pub(crate) fn runs(pid: i32) -> bool {
+    !matches!(state(pid), None | Some('Z'))
+}
+
 pub(crate) fn is_gone(pid: i32) -> bool {
     state(pid).is_none()
 }

@@ -63,7 +63,8 @@ fn ended_orphans(snapshot: &Snapshot) -> impl Iterator<Item = &Process> {
 }
 
 /// Adds to `kin` those orphans that are nobody's by other signs, but listen on its port.
-pub(super) async fn claim(kin: &mut Kin, port: u16, snapshot: &Snapshot) {
+pub(super) async fn claim(kin: &mut Kin, snapshot: &Snapshot) {
+    let Some(port) = kin.port else { return };
     let candidates: Vec<Identity> = unclaimed(snapshot).map(|p| p.identity).collect();
     if candidates.is_empty() {
         return;

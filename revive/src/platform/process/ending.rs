@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use tokio::time::{Instant, sleep_until};
 
+use super::adopted::claim;
 use super::kin::{Kin, alive};
 use super::procfs::{Activity, Identity, Process, Processes, Snapshot};
 
@@ -29,6 +30,10 @@ pub(super) enum Ending {
     Left(HashSet<Identity>),
 }
 
+/// Looks that must find nobody: one look is not one moment, and misses a process that was started with a lower number
+/// than the look had come to, by one that ended before the look came to it.
+const EMPTY_LOOKS: usize = 2;
+
 /// Ends all of `kin`: SIGTERM, after `stop_timeout` SIGKILL, and after [`FORCED`] gives up. A process in `except`
 /// (a child that somebody else waits for) is ended, but its exit status is not taken.
 pub(super) async fn end(
@@ -40,42 +45,52 @@ pub(super) async fn end(
     let polite_until = Instant::now() + stop_timeout;
     let deadline = polite_until + FORCED;
     let mut asked = HashSet::new();
-    loop {
-        let looked = processes.look().await.map(|snapshot| remaining(kin, except, &snapshot));
+    let mut empty = 0;
+    while empty < EMPTY_LOOKS {
+        let members = look(kin, except, processes).await;
         let now = Instant::now();
-        let Some(members) = seen(looked) else {
-            if now >= deadline {
-                return Ending::Left(kin.known.clone());
+        let until = (now + LOOK_AGAIN).min(if now < polite_until { polite_until } else { deadline });
+        match members {
+            Ok(members) if members.is_empty() => empty += 1,
+            Ok(members) if now >= deadline => {
+                return Ending::Left(members.iter().map(|m| m.identity).collect());
             }
-            sleep_until(now + LOOK_AGAIN).await;
-            continue;
-        };
-        if members.is_empty() {
-            return Ending::Gone(asked.len());
-        } else if now >= deadline {
-            return Ending::Left(members.iter().map(|m| m.identity).collect());
-        } else if now >= polite_until {
-            signal(&members, &kin.groups, Signal::KILL);
-        } else {
-            let new: Vec<Member> = members.iter().filter(|m| !asked.contains(&m.identity)).copied().collect();
-            signal(&new, &kin.groups, Signal::TERM);
-            signal(&new, &kin.groups, Signal::CONT);
+            Err(_) if now >= deadline => return Ending::Left(kin.known.clone()),
+            Ok(members) => {
+                empty = 0;
+                tell_to_end(&members, &kin.groups, now < polite_until, &mut asked);
+                wait_for_end(&members, until).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot see which processes are left; looking again");
+                sleep_until(until).await;
+            }
         }
-        asked.extend(members.iter().map(|m| m.identity));
-        let stage = if now < polite_until { polite_until } else { deadline };
-        wait_for_end(&members, stage.min(now + LOOK_AGAIN)).await;
     }
+    Ending::Gone(asked.iter().map(|m: &Member| m.identity).collect::<HashSet<_>>().len())
 }
 
-/// Who cannot look (out of descriptors, most likely) knows nothing: that is not the same as seeing nobody.
-fn seen(looked: std::io::Result<Vec<Member>>) -> Option<Vec<Member>> {
-    looked
-        .inspect_err(|error| tracing::warn!(%error, "cannot see which processes are left; looking again"))
-        .ok()
+/// Each is asked once, and once more if it has left its group: it may have done so just before the group was told.
+fn tell_to_end(members: &[Member], groups: &[Pid], politely: bool, asked: &mut HashSet<Member>) {
+    if politely {
+        let new: Vec<Member> = members.iter().filter(|m| !asked.contains(*m)).copied().collect();
+        signal(&new, groups, Signal::TERM);
+        signal(&new, groups, Signal::CONT);
+    } else {
+        signal(members, groups, Signal::KILL);
+    }
+    asked.extend(members);
+}
+
+/// Who is left. A failure to look (out of descriptors, most likely) is not the same as seeing nobody.
+async fn look(kin: &mut Kin, except: Option<Pid>, processes: &Processes) -> std::io::Result<Vec<Member>> {
+    let snapshot = processes.look().await?;
+    claim(kin, &snapshot).await;
+    Ok(remaining(kin, except, &snapshot))
 }
 
 /// A process to be told something.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Member {
     identity: Identity,
     group: Option<Pid>,

@@ -116,7 +116,12 @@ impl Life {
         }
         tell!(info, &self.app, instance = %self.instance, pid = leader.pid.as_raw_pid(), port = lease.port(), "started");
         let output = self.follow_output(&mut child);
-        let kin = Kin { groups: vec![leader.pid], marked: Marked::By(mark), known: HashSet::from([leader]) };
+        let kin = Kin {
+            groups: vec![leader.pid],
+            marked: Marked::By(mark),
+            port: Some(lease.port()),
+            known: HashSet::from([leader]),
+        };
         Ok(Running { child, leader, lease, kin, strays: Vec::new(), output })
     }
 
@@ -182,10 +187,6 @@ impl Life {
             End::Asked => Some(running.leader.pid),
         };
         let Shared { options, processes, .. } = &*self.shared;
-        match processes.look().await {
-            Ok(snapshot) => claim(&mut running.kin, running.lease.port(), &snapshot).await,
-            Err(error) => tracing::warn!(%error, "cannot see who listens on a port"),
-        }
         let ending = end(&mut running.kin, leader, processes, options.stop_timeout).await;
         if let (End::Itself(exit), Ending::Gone(others @ 1..)) = (end_of, &ending) {
             let advice =
@@ -216,7 +217,7 @@ impl Running {
                     return;
                 }
             };
-            claim(&mut self.kin, self.lease.port(), &snapshot).await;
+            claim(&mut self.kin, &snapshot).await;
             let members = self.kin.members(&snapshot);
             let outside = alive(&members).into_iter().filter(|p| p.group != Some(self.leader.pid));
             let new: Vec<Identity> = outside.map(|p| p.identity).filter(|i| stopped.insert(*i)).collect();

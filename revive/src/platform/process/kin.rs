@@ -35,6 +35,8 @@ pub(super) struct Kin {
     pub(super) groups: Vec<Pid>,
     /// Their marks.
     pub(super) marked: Marked,
+    /// The port on which nobody else listens, if they have one.
+    pub(super) port: Option<u16>,
     /// Those found earlier, or by other means.
     pub(super) known: HashSet<Identity>,
 }
@@ -113,7 +115,7 @@ mod tests {
 
     fn kin(groups: &[i32], marked: Marked) -> Kin {
         let groups = groups.iter().filter_map(|g| Pid::from_raw(*g)).collect();
-        Kin { groups, marked, known: HashSet::new() }
+        Kin { groups, marked, port: None, known: HashSet::new() }
     }
 
     fn pids(members: &[&Process]) -> Vec<i32> {

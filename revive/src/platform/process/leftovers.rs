@@ -52,7 +52,7 @@ pub async fn end(records: &Records, stop_timeout: Duration) -> Result<Leftovers,
     let leaders: HashSet<_> =
         leaders.filter(|leader| snapshot.all.iter().any(|p| p.identity == *leader)).collect();
     let groups = leaders.iter().map(|leader| leader.pid).collect();
-    let mut kin = Kin { groups, marked: Marked::With(records.token().clone()), known: leaders };
+    let mut kin = Kin { groups, marked: Marked::With(records.token().clone()), port: None, known: leaders };
     let (ended, left) = match ending::end(&mut kin, None, &processes, stop_timeout).await {
         Ending::Gone(ended) => (ended, HashSet::new()),
         Ending::Left(left) => (kin.known.len().saturating_sub(left.len()), left),

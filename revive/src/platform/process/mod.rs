@@ -105,12 +105,16 @@ impl Shared {
                 return;
             }
         };
-        let mut kin =
-            Kin { groups: Vec::new(), marked: Marked::With(self.records.token().clone()), known: orphans };
+        let mut kin = Kin {
+            groups: Vec::new(),
+            marked: Marked::With(self.records.token().clone()),
+            port: None,
+            known: orphans,
+        };
         match ending::end(&mut kin, None, &self.processes, Duration::from_millis(500)).await {
             Ending::Gone(0) => {}
             Ending::Gone(count) => {
-                tracing::warn!(count, "ended processes that apps had left in the background")
+                tracing::warn!(count, "ended processes that apps had left in the background");
             }
             Ending::Left(left) => tracing::error!(?left, "these processes cannot be ended: end them by hand"),
         }
