@@ -1,3 +1,1 @@
-//! The data plane: answers requests, never talks to the platform.
-
-pub mod page;
+pub mod conn;

@@ -1,0 +1,32 @@
+//! The end of serving, as connections learn of it.
+
+use tokio::sync::watch;
+
+/// Held while connections may go on. When it is dropped, every connection that holds the `Drain` made with it closes
+/// as soon as it is idle, and says so in the response it is in.
+pub struct Serving(watch::Sender<()>);
+
+/// Tells a connection when to end. Cheap to clone, and can be sent to other threads.
+#[derive(Clone)]
+pub struct Drain(watch::Receiver<()>);
+
+impl Serving {
+    /// Begins to serve.
+    pub fn begin() -> (Self, Drain) {
+        let (sender, receiver) = watch::channel(());
+        (Self(sender), Drain(receiver))
+    }
+
+    /// Ends serving: the same as dropping this.
+    pub fn drain(self) {
+        drop(self.0);
+    }
+}
+
+impl Drain {
+    /// Waits until serving ends.
+    pub(super) async fn begun(&mut self) {
+        // Nothing is ever sent: the only change is that the sender is gone.
+        while self.0.changed().await.is_ok() {}
+    }
+}

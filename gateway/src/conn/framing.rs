@@ -1,0 +1,169 @@
+//! Where the body of a request ends: counted down, or followed through its chunks.
+//!
+//! hyper does the same inside, but says nothing of it; without knowing the end, no head that follows could be checked.
+
+use super::head::{Declared, Head};
+use super::violation::Violation;
+
+/// Bytes of chunk extensions in one body; hyper's own limit is the same.
+const MAX_EXTENSIONS: usize = 16 << 10;
+
+/// What of the body is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// Nothing: all bytes of the request have come.
+    Done,
+    /// So many bytes.
+    Length(u64),
+    Chunked(Chunks),
+}
+
+impl Framing {
+    /// The framing of the body that follows this head.
+    pub(super) fn of(head: &Head, max_lines: usize, max_trailers: usize) -> Self {
+        match head.body {
+            Declared::Nothing | Declared::Length(0) => Self::Done,
+            Declared::Length(length) => Self::Length(length),
+            Declared::Chunked => Self::Chunked(Chunks {
+                at: At::Size { digits: 0 },
+                size: 0,
+                extensions: MAX_EXTENSIONS,
+                trailer_lines: max_lines - head.lines,
+                trailer_bytes: max_trailers,
+            }),
+        }
+    }
+
+    /// How many bytes may be read without reading past the body; for chunks, only the bytes themselves tell.
+    pub(super) fn at_most(&self, room: usize) -> usize {
+        match self {
+            Self::Done => 0,
+            Self::Length(left) => usize::try_from(*left).map_or(room, |left| left.min(room)),
+            Self::Chunked(_) => room,
+        }
+    }
+
+    /// How many of these bytes, the next to come, belong to the body.
+    pub(super) fn claim(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+        let (claimed, ended) = match self {
+            Self::Done => (0, true),
+            Self::Length(left) => {
+                let claimed = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                *left -= claimed as u64;
+                (claimed, *left == 0)
+            }
+            Self::Chunked(chunks) => chunks.claim(bytes)?,
+        };
+        if ended {
+            *self = Self::Done;
+        }
+        Ok(claimed)
+    }
+}
+
+/// Where in a chunked body the next byte stands (RFC 9112, section 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Size {
+        digits: u8,
+    },
+    /// Whitespace between the size and an extension or the line's end.
+    SizeSpace,
+    Extension,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    /// The first byte of a trailer line, or of the empty line that ends the body.
+    TrailerStart,
+    Trailer,
+    TrailerLf,
+    EndLf,
+    End,
+}
+
+/// A chunked body, followed strictly: every line ends with CRLF and nothing else, in trailers too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunks {
+    at: At,
+    /// Of the size line: the number so far. Of the data: the bytes still to come.
+    size: u64,
+    /// What may still come.
+    extensions: usize,
+    trailer_lines: usize,
+    trailer_bytes: usize,
+}
+
+impl Chunks {
+    /// How many bytes belong to the body, and whether it ended with them.
+    fn claim(&mut self, bytes: &[u8]) -> Result<(usize, bool), Violation> {
+        let mut index = 0;
+        while index < bytes.len() {
+            if self.at == At::Data {
+                let here = bytes.len() - index;
+                let step = usize::try_from(self.size).map_or(here, |left| left.min(here));
+                index += step;
+                self.size -= step as u64;
+                if self.size == 0 {
+                    self.at = At::DataCr;
+                }
+                continue;
+            }
+            self.at = self.step(bytes[index])?;
+            index += 1;
+            if self.at == At::End {
+                return Ok((index, true));
+            }
+        }
+        Ok((index, false))
+    }
+
+    fn step(&mut self, byte: u8) -> Result<At, Violation> {
+        match (self.at, byte) {
+            (At::Size { digits }, _) if byte.is_ascii_hexdigit() => self.size_digit(digits, byte),
+            (At::Size { digits: 1.. } | At::SizeSpace, b' ' | b'\t') => Ok(At::SizeSpace),
+            (At::Size { digits: 1.. } | At::SizeSpace, b';') => Ok(At::Extension),
+            (At::Size { digits: 1.. } | At::SizeSpace | At::Extension, b'\r') => Ok(At::SizeLf),
+            (At::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.extension_byte(),
+            (At::SizeLf, b'\n') if self.size == 0 => Ok(At::TrailerStart),
+            (At::SizeLf, b'\n') => Ok(At::Data),
+            (At::DataCr, b'\r') => Ok(At::DataLf),
+            (At::DataLf, b'\n') => Ok(At::Size { digits: 0 }),
+            (At::TrailerStart, b'\r') => Ok(At::EndLf),
+            (At::TrailerStart, b'!'..=b'~') => self.trailer_line(),
+            (At::Trailer, b'\r') => Ok(At::TrailerLf),
+            (At::Trailer, b'\t' | b' '..=b'~' | 0x80..) => self.trailer_byte(),
+            (At::TrailerLf, b'\n') => Ok(At::TrailerStart),
+            (At::EndLf, b'\n') => Ok(At::End),
+            _ => Err(Violation::MalformedChunk),
+        }
+    }
+
+    fn size_digit(&mut self, digits: u8, byte: u8) -> Result<At, Violation> {
+        // 15 digits cannot overflow, and are more than anybody sends.
+        if digits == 15 {
+            return Err(Violation::MalformedChunk);
+        }
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            _ => (byte | 0x20) - b'a' + 10,
+        };
+        self.size = self.size * 16 + u64::from(digit);
+        Ok(At::Size { digits: digits + 1 })
+    }
+
+    fn extension_byte(&mut self) -> Result<At, Violation> {
+        self.extensions = self.extensions.checked_sub(1).ok_or(Violation::MalformedChunk)?;
+        Ok(At::Extension)
+    }
+
+    fn trailer_line(&mut self) -> Result<At, Violation> {
+        self.trailer_lines = self.trailer_lines.checked_sub(1).ok_or(Violation::TooManyHeaderLines)?;
+        self.trailer_byte()
+    }
+
+    fn trailer_byte(&mut self) -> Result<At, Violation> {
+        self.trailer_bytes = self.trailer_bytes.checked_sub(1).ok_or(Violation::HeadTooLarge)?;
+        Ok(At::Trailer)
+    }
+}

@@ -1,0 +1,172 @@
+//! However the bytes are cut into packets, the requests are the same.
+
+use config::settings::Gateway;
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any, prop_oneof};
+use proptest::test_runner::{Config, TestRunner};
+
+use super::support::{Server, get, post, run};
+use crate::conn::framing::Framing;
+use crate::conn::head::{HeadScan, Progress, Sizes};
+
+const CHUNKED: &str = "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+                       3;x\r\nabc\r\n0A\r\n0123456789\r\n0\r\nT: 1\r\n\r\n";
+
+/// Sends the parts, each in a packet of its own, and gives what the handler saw.
+async fn seen(server: &Server, parts: &[&[u8]]) -> Vec<String> {
+    let mut client = server.connect().await;
+    client.0.set_nodelay(true).unwrap();
+    for part in parts {
+        client.send(part).await;
+        // So that the server reads this part before the next is there.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+    }
+    client.send(get("/last")).await;
+    client.rest().await;
+    server.app.seen.take()
+}
+
+#[test]
+fn at_every_byte() {
+    run(async {
+        let server = Server::start(Gateway::default()).await;
+        let all = post("/p", "body") + &get("/g") + CHUNKED;
+        let whole = seen(&server, &[all.as_bytes()]).await;
+        assert_eq!(whole.len(), 4, "{whole:?}");
+        for split in 0..all.len() {
+            let (before, after) = all.as_bytes().split_at(split);
+            assert_eq!(seen(&server, &[before, after]).await, whole, "split at {split}");
+        }
+        let bytes: Vec<&[u8]> = all.as_bytes().chunks(1).collect();
+        assert_eq!(seen(&server, &bytes).await, whole);
+    });
+}
+
+fn request() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (0..20_u8).prop_map(|name| get(&format!("/{name}"))),
+        (0..20_000_usize).prop_map(|length| post("/p", &"b".repeat(length))),
+        vec(1..3000_usize, 0..6).prop_map(|chunks| {
+            let head = "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
+            let chunks = chunks.iter().map(|size| format!("{size:x}\r\n{}\r\n", "c".repeat(*size)));
+            head + &chunks.collect::<String>() + "0\r\n\r\n"
+        }),
+        (1..31_000_usize)
+            .prop_map(|length| format!("GET /h HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "h".repeat(length))),
+    ]
+}
+
+#[test]
+fn anywhere() {
+    let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
+    let cases = (vec(request(), 1..6), vec(any::<proptest::sample::Index>(), 0..8));
+    let outcome = runner.run(&cases, |(requests, cuts)| {
+        run(async {
+            let server = Server::start(Gateway::default()).await;
+            let all = requests.concat();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(all.len())).collect();
+            cuts.sort_unstable();
+            let mut rest = all.as_bytes();
+            let mut parts = Vec::new();
+            let mut at = 0;
+            for cut in cuts {
+                let (part, after) = rest.split_at(cut - at);
+                parts.push(part);
+                rest = after;
+                at = cut;
+            }
+            parts.push(rest);
+            let one_by_one: Vec<&[u8]> = requests.iter().map(String::as_bytes).collect();
+            assert_eq!(seen(&server, &parts).await, seen(&server, &one_by_one).await);
+        });
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+/// Bytes that are nearly requests.
+fn garbage() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        vec(any::<u8>(), 0..20),
+        proptest::sample::select(vec![
+            "GET ",
+            "POST ",
+            "/",
+            " HTTP/1.1",
+            " HTTP/1.0",
+            "\r\n",
+            "\r\n\r\n",
+            "\n",
+            "Host: a\r\n",
+            "Host:",
+            "Content-Length: 5\r\n",
+            "Content-Length:",
+            "Transfer-Encoding: chunked\r\n",
+            "0\r\n\r\n",
+            "5\r\nabcde\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "Expect: 100-continue\r\n",
+            "Upgrade: x\r\n",
+            "..",
+            "%2e",
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
+    ];
+    vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+#[test]
+fn garbage_ends() {
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&garbage(), |bytes| {
+        run(async {
+            let mut server = Server::start(Gateway::default()).await;
+            let mut client = server.connect().await;
+            client.send(&bytes).await;
+            // The server may answer, refuse or be waiting; the clocks end what nothing else does.
+            let _answers_or_reset = client.try_rest().await;
+            server.end().await;
+        });
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn scans_go_on_where_they_stopped() {
+    const SIZES: Sizes = Sizes { line: 200, head: 1000, lines: 10 };
+    /// The outcome for bytes that come in two parts.
+    fn scan(bytes: &[u8], split: usize) -> (String, usize) {
+        let mut scan = HeadScan::new();
+        let mut progress = scan.follow(&bytes[..split], SIZES);
+        if progress == Ok(Progress::Partial) {
+            progress = scan.follow(bytes, SIZES);
+        }
+        let claimed = match progress {
+            Ok(Progress::Complete(head)) => {
+                let mut framing = Framing::of(&head, SIZES.lines, SIZES.head);
+                let body = &bytes[head.len..];
+                let split = split.saturating_sub(head.len).min(body.len());
+                match framing.claim(&body[..split]) {
+                    Ok(first) if first == split => {
+                        first + framing.claim(&body[split..]).unwrap_or(usize::MAX / 2)
+                    }
+                    Ok(first) => first,
+                    Err(_) => usize::MAX / 2,
+                }
+            }
+            Ok(Progress::Partial) | Err(_) => 0,
+        };
+        // A body refused in its second part counts as refused.
+        (format!("{progress:?}"), claimed.min(usize::MAX / 2))
+    }
+    let mut runner = TestRunner::new(Config { cases: 500, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&(garbage(), any::<proptest::sample::Index>()), |(bytes, split)| {
+        let split = split.index(bytes.len() + 1);
+        proptest::prop_assert_eq!(scan(&bytes, split), scan(&bytes, bytes.len()));
+        Ok(())
+    });
+    outcome.unwrap();
+}
