@@ -67,6 +67,8 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.note(Appetite::Over);
+        if !self.incoming.is_end_stream() {
+            self.note(Appetite::Over);
+        }
     }
 }

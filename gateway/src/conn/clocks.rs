@@ -5,12 +5,15 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use config::settings::Gateway;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
+
+use super::watch::Registered;
 
 /// What is waited for on the reading side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,18 +148,34 @@ impl<'a> Alarm<'a> {
         Self { sleep }
     }
 
-    /// Which deadline has passed. `Pending` also when there is none.
-    pub(super) fn poll(&mut self, clocks: &Clocks, cx: &mut Context<'_>) -> Poll<Late> {
-        loop {
-            let Some((deadline, late)) = clocks.next() else { return Poll::Pending };
-            if deadline < self.sleep.deadline() {
-                self.sleep.as_mut().reset(deadline);
-            }
-            match self.sleep.as_mut().poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(()) if self.sleep.deadline() >= deadline => return Poll::Ready(late),
-                Poll::Ready(()) => self.sleep.as_mut().reset(deadline),
-            }
+    /// Which deadline has passed. Without a deadline it is `Pending` and wakes nobody.
+    pub(super) fn poll(
+        &mut self,
+        clocks: &Clocks,
+        registered: Registered,
+        cx: &mut Context<'_>,
+    ) -> Poll<Late> {
+        if registered == Registered::Elsewhere {
+            // For its waker; whether it has fired is asked below.
+            let _fired = self.poll_sleep(cx);
         }
+        let Some((deadline, late)) = clocks.next() else { return Poll::Pending };
+        if deadline < self.sleep.deadline() {
+            self.sleep.as_mut().reset(deadline);
+        } else if !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        while self.poll_sleep(cx).is_ready() {
+            if self.sleep.deadline() >= deadline {
+                return Poll::Ready(late);
+            }
+            self.sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+
+    /// Outside tokio's budget, because it must register the waker now: it is not asked again before it fires.
+    fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        pin!(unconstrained(self.sleep.as_mut())).poll(cx)
     }
 }

@@ -24,6 +24,11 @@ impl Serving {
 }
 
 impl Drain {
+    /// Whether serving has ended.
+    pub(super) fn has_begun(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
+
     /// Waits until serving ends.
     pub(super) async fn begun(&mut self) {
         // Nothing is ever sent: the only change is that the sender is gone.

@@ -99,15 +99,19 @@ impl HeadScan {
             let line = &bytes[self.line..end];
             self.line = end + 1;
             self.searched = end + 1;
-            if self.line > sizes.head {
+            if end >= sizes.head {
                 return Err(self.too_large(line.len(), sizes));
             }
-            // RFC 9112, section 2.2: a single LF may be taken as the end of a line of the head.
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
             match self.part {
-                Part::RequestLine => self.part = Part::Fields(request_line(line, sizes)?),
-                Part::Fields(version) if line.is_empty() => return self.end(version),
-                Part::Fields(version) => self.field(line, version, sizes)?,
+                Part::Fields(version) => match *line {
+                    // RFC 9112, section 2.2: a single LF may be taken as the end of a line of the head.
+                    [] | [b'\r'] => return self.end(version),
+                    [first, ..] => self.field(first, line, version, sizes)?,
+                },
+                Part::RequestLine => {
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    self.part = Part::Fields(request_line(line, sizes)?);
+                }
             }
         }
         self.searched = bytes.len();
@@ -136,12 +140,13 @@ impl HeadScan {
         }
     }
 
-    fn field(&mut self, line: &[u8], version: Version, sizes: Sizes) -> Result<(), Violation> {
+    #[inline]
+    fn field(&mut self, first: u8, line: &[u8], version: Version, sizes: Sizes) -> Result<(), Violation> {
         self.lines += 1;
         if self.lines > sizes.lines {
             return Err(Violation::TooManyHeaderLines);
         }
-        match line[0] {
+        match first {
             b' ' | b'\t' => Err(Violation::FoldedHeader),
             b'h' | b'H' => named(line, b"host").map_or(Ok(()), |value| self.host(value)),
             b'c' | b'C' => named(line, b"content-length").map_or(Ok(()), |value| self.length(value)),

@@ -2,13 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::io;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use config::settings::Gateway;
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -120,8 +121,13 @@ impl Line {
     /// Whether somebody works on a request: then the client's leaving ends that work.
     pub(super) fn is_busy(&self) -> bool {
         match self.stage.get() {
-            Stage::Handed | Stage::Handling | Stage::Responding | Stage::Finishing | Stage::Answered => true,
-            Stage::Idle | Stage::Head | Stage::Switching | Stage::Refused(_) | Stage::Cut(_) => false,
+            Stage::Handed
+            | Stage::Handling
+            | Stage::Responding
+            | Stage::Finishing
+            | Stage::Answered
+            | Stage::Switching => true,
+            Stage::Idle | Stage::Head | Stage::Refused(_) | Stage::Cut(_) => false,
         }
     }
 
@@ -252,15 +258,17 @@ impl Line {
     pub(super) fn poll_receive(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
-            // The outer `try_io` clears the readiness it saw before the read when that came back short: the socket is
-            // then empty, and the next read needs no system call to learn so (as tokio's own `poll_read` does).
+            // A read that comes back short has emptied the socket. Its readiness, as it was before the read, is cleared
+            // by the `WouldBlock`, so that the next read needs no system call to learn so; tokio's own does the same.
             let mut short = None;
-            let outcome = self.stream.try_io(Interest::READABLE, || match self.stream.try_read(into)? {
-                count if count > 0 && count < into.len() => {
-                    short = Some(count);
-                    Err(io::ErrorKind::WouldBlock.into())
+            let outcome = self.stream.try_io(Interest::READABLE, || {
+                match (&*SockRef::from(&self.stream)).read(into)? {
+                    count if count > 0 && count < into.len() => {
+                        short = Some(count);
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                    count => Ok(count),
                 }
-                count => Ok(count),
             });
             match (outcome, short) {
                 (Ok(0), _) => {

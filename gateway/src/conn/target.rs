@@ -2,48 +2,54 @@
 
 use super::violation::Violation;
 
-/// What one byte of a target means for the check.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Plain,
-    /// `.` and `%` may begin a dot segment.
-    Dot,
-    /// Spaces, control bytes, and the `#` of a fragment, which is never sent.
-    Never,
-}
+/// What a byte may be, as bits, so that a target is checked with one look at a table for each byte.
+///
+/// Spaces, control bytes, and the `#` of a fragment, which is never sent.
+const NEVER: u8 = 1;
+/// `.` and `%`: at the begin of a segment, these may make a dot segment.
+const DOT: u8 = 2;
+/// `/`, before the begin of a segment.
+const SLASH: u8 = 4;
+/// May be in a host's name.
+const NAME: u8 = 8;
 
-static CLASSES: [Class; 256] = classes();
+static BITS: [u8; 256] = bits();
 
-const fn classes() -> [Class; 256] {
-    let mut classes = [Class::Plain; 256];
-    let mut byte = 0;
-    while byte <= b' ' as usize {
-        classes[byte] = Class::Never;
+const fn bits() -> [u8; 256] {
+    let mut bits = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        bits[byte as usize] = match byte {
+            0..=b' ' | 0x7f | b'#' => NEVER,
+            b'.' => DOT | NAME,
+            b'%' => DOT,
+            b'/' => SLASH,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => NAME,
+            _ => 0,
+        };
         byte += 1;
     }
-    classes[0x7f] = Class::Never;
-    classes[b'#' as usize] = Class::Never;
-    classes[b'.' as usize] = Class::Dot;
-    classes[b'%' as usize] = Class::Dot;
-    classes
+    bits
 }
 
 /// Checks the target of a request with this method.
 pub(super) fn check(method: &[u8], target: &[u8]) -> Result<(), Violation> {
-    let mut dots = false;
-    for &byte in target {
-        match CLASSES[usize::from(byte)] {
-            Class::Plain => {}
-            Class::Dot => dots = true,
-            Class::Never => return Err(Violation::BadTarget),
-        }
+    let (mut seen, mut segments_with_dot, mut before) = (0, 0, 0);
+    for byte in target {
+        let bits = BITS[usize::from(*byte)];
+        seen |= bits;
+        segments_with_dot |= bits & DOT & (before / SLASH * DOT);
+        before = bits;
+    }
+    if seen & NEVER != 0 {
+        return Err(Violation::BadTarget);
     }
     let path = match target {
         [b'/', ..] => target,
         b"*" if method == b"OPTIONS" => return Ok(()),
         _ => path_of_absolute_form(target)?,
     };
-    if dots && leads_above_root(path) { Err(Violation::AboveRoot) } else { Ok(()) }
+    if segments_with_dot != 0 && leads_above_root(path) { Err(Violation::AboveRoot) } else { Ok(()) }
 }
 
 /// The path, with query, of `http://host/path` (RFC 9112, section 3.2.2).
@@ -98,15 +104,12 @@ pub(super) fn is_host(value: &[u8]) -> bool {
             None => return false,
         },
         _ => {
-            let end = value.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(value.len());
+            let end =
+                value.iter().position(|byte| BITS[usize::from(*byte)] & NAME == 0).unwrap_or(value.len());
             (end > 0, &value[end..])
         }
     };
     host_is_right && is_port(port)
-}
-
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
 fn is_address_v6(inside: &[u8]) -> bool {

@@ -2,10 +2,10 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use pin_project_lite::pin_project;
 use tokio::io::Interest;
+use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 
 use super::clocks::{Alarm, Late};
@@ -16,10 +16,10 @@ use super::violation::Violation;
 /// Readiness that a FIN or RST brings at once, whatever is unread. (Urgent data brings it too; HTTP has none, and who
 /// sends it is taken to have left.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const HANG_UP: Interest = Interest::PRIORITY.add(Interest::ERROR);
+const HANG_UP: [Interest; 2] = [Interest::PRIORITY, Interest::ERROR];
 /// Elsewhere a FIN is seen when the bytes before it are read.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const HANG_UP: Interest = Interest::ERROR;
+const HANG_UP: [Interest; 2] = [Interest::ERROR, Interest::ERROR];
 
 /// Why the work on a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,34 +37,64 @@ pub(super) enum Ending {
     Stalled,
 }
 
+/// Whether the task that polls now is the one that is woken by what was waited for before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Registered {
+    Here,
+    Elsewhere,
+}
+
 /// Runs hyper until something ends the connection.
+///
+/// What else can end it wakes this task through wakers registered once, and is then found by a look at a flag: asking
+/// each anew in every wake-up would cost a request some 500 instructions.
 pub(super) async fn watch<E>(
     line: &Line,
     mut hyper: Pin<&mut impl Future<Output = Result<(), E>>>,
     drain: &mut Drain,
 ) -> Ending {
-    let mut hang_up = pin!(Event::of(line.stream.ready(HANG_UP)));
-    let mut draining = pin!(Event::of(drain.begun()));
+    let flag = drain.clone();
+    let mut draining = pin!(unconstrained(drain.begun()));
+    let mut hang_up = pin!(unconstrained(line.stream.ready(HANG_UP[0] | HANG_UP[1])));
     let timer = pin!(sleep(line.limits.header_timeout));
     let mut alarm = Alarm::new(timer);
+    let mut waker = Waker::noop().clone();
     poll_fn(|cx| {
+        let registered = registered(&mut waker, cx);
         let served = hyper.as_mut().poll(cx);
         if let Some(ending) = refusal(line).or(finished(served)) {
             return Poll::Ready(ending);
         }
-        let hung_up = hang_up.as_mut().has_happened(cx);
-        if line.is_busy() && (hung_up || has_left(line, cx)) {
+        if registered == Registered::Elsewhere {
+            // What they say is looked at below. Both are asked again only if they were not ready.
+            let _hung_up = !has_hung_up(line) && hang_up.as_mut().poll(cx).is_ready();
+            let _begun = !flag.has_begun() && draining.as_mut().poll(cx).is_ready();
+        }
+        if line.is_busy() && (has_hung_up(line) || has_left(line, cx)) {
             return Poll::Ready(Ending::Left);
         }
-        if draining.as_mut().has_happened(cx) {
+        if flag.has_begun() {
             line.close_after();
             if line.stage.get() == Stage::Idle {
                 return Poll::Ready(Ending::Drained);
             }
         }
-        poll_late(line, &mut alarm, cx)
+        poll_late(line, &mut alarm, registered, cx)
     })
     .await
+}
+
+fn registered(waker: &mut Waker, cx: &Context<'_>) -> Registered {
+    if waker.will_wake(cx.waker()) {
+        return Registered::Here;
+    }
+    waker.clone_from(cx.waker());
+    Registered::Elsewhere
+}
+
+/// Whether the client's FIN or RST has arrived.
+fn has_hung_up(line: &Line) -> bool {
+    HANG_UP.iter().any(|sign| line.stream.try_io(*sign, || Ok(())).is_ok())
 }
 
 fn finished<E>(served: Poll<Result<(), E>>) -> Option<Ending> {
@@ -95,8 +125,13 @@ fn has_left(line: &Line, cx: &mut Context<'_>) -> bool {
     matches!(line.poll_ahead(cx), Poll::Ready(Err(_))) || line.client.get() == Client::Gone
 }
 
-fn poll_late(line: &Line, alarm: &mut Alarm<'_>, cx: &mut Context<'_>) -> Poll<Ending> {
-    let late = match alarm.poll(&line.clocks, cx) {
+fn poll_late(
+    line: &Line,
+    alarm: &mut Alarm<'_>,
+    registered: Registered,
+    cx: &mut Context<'_>,
+) -> Poll<Ending> {
+    let late = match alarm.poll(&line.clocks, registered, cx) {
         Poll::Pending => return Poll::Pending,
         Poll::Ready(late) => late,
     };
@@ -109,35 +144,4 @@ fn poll_late(line: &Line, alarm: &mut Alarm<'_>, cx: &mut Context<'_>) -> Poll<E
         Late::Write => return Poll::Ready(Ending::Stalled),
     }
     Poll::Ready(refusal(line).unwrap_or(Ending::Idle))
-}
-
-pin_project! {
-    /// Something that happens at most once, and has happened from then on.
-    #[project = EventProjection]
-    enum Event<F> {
-        Awaited {
-            #[pin]
-            future: F,
-        },
-        Happened,
-    }
-}
-
-impl<F: Future> Event<F> {
-    fn of(future: F) -> Self {
-        Self::Awaited { future }
-    }
-
-    fn has_happened(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
-        match self.as_mut().project() {
-            EventProjection::Happened => true,
-            EventProjection::Awaited { future } => {
-                let happened = future.poll(cx).is_ready();
-                if happened {
-                    self.set(Self::Happened);
-                }
-                happened
-            }
-        }
-    }
 }

@@ -1,9 +1,15 @@
 //! The client leaves, with bytes of it unread.
 
-use config::settings::Gateway;
+use std::rc::Rc;
 
-use super::support::{Server, get, run, soon};
-use crate::conn::End;
+use config::settings::Gateway;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_local;
+
+use super::support::{App, Server, get, run, soon};
+use crate::conn::line::Line;
+use crate::conn::{End, Serving, serve};
 
 async fn leaves(path: &str, more: &str, reset: bool) {
     let mut server = Server::start(Gateway::default()).await;
@@ -55,5 +61,41 @@ fn between_requests() {
         client.send("GET / HT").await;
         drop(client);
         assert_eq!(server.end().await, End::Closed);
+    });
+}
+
+/// What was waited for in one task is found in another.
+#[test]
+fn after_the_connection_moved_to_another_task() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        client.write_all(get("/hang").as_bytes()).await.unwrap();
+        let app = Rc::new(App::default());
+        let (_serving, drain) = Serving::begin();
+        let mut connection = Box::pin(serve(stream, peer, app.clone(), Rc::new(Gateway::default()), drain));
+        soon(async {
+            tokio::select! { end = &mut connection => panic!("{end:?}"), () = app.begun.notified() => {} }
+        })
+        .await;
+        let moved = spawn_local(connection);
+        tokio::task::yield_now().await;
+        drop(client);
+        assert_eq!(soon(moved).await.unwrap(), End::Abandoned);
+    });
+}
+
+/// 20,000 idle connections are 20,000 of these, beside what hyper and tokio allocate.
+#[test]
+fn a_connection_is_small() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let (_serving, drain) = Serving::begin();
+        let connection = serve(stream, peer, Rc::new(App::default()), Rc::new(Gateway::default()), drain);
+        let sizes = (size_of_val(&connection), size_of::<Line>());
+        assert!(sizes.0 <= 1400 && sizes.1 <= 320, "{sizes:?}");
     });
 }
