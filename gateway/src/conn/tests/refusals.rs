@@ -1,8 +1,9 @@
 //! Every violation, as bytes, and the refusal read to its end.
 
 use config::settings::Gateway;
+use tokio::io::AsyncWriteExt;
 
-use super::support::{Server, get, post, run};
+use super::support::{Server, get, post, run, soon};
 use crate::conn::{End, Violation};
 
 async fn refused(server: &mut Server, bytes: &[u8], violation: Violation) {
@@ -199,27 +200,50 @@ fn once_a_response_has_begun_a_bad_chunk_cuts_it() {
     });
 }
 
+/// Whoever is refused while sending, by us or by the handler, can send on, read the answer, and meets no reset.
+async fn reads_the_answer(server: &Server, head: &str, answer: &str) {
+    let mut client = server.connect().await;
+    client.send(head).await;
+    soon(client.0.readable()).await.unwrap();
+    for _ in 0..10 {
+        client.send([b'x'; 20_000]).await;
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let read = client.try_rest().await.expect("no reset");
+    assert!(read.ends_with(answer) && read.contains("connection: close"), "{read}");
+}
+
 #[test]
 fn a_refused_uploader_reads_the_answer() {
     run(async {
         let mut server = Server::start(Gateway::default()).await;
-        let length = 8 << 20;
-        let head = format!("POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
-        let mut client = server.connect().await;
-        client.send(head).await;
-        // As much as fits: the server stops reading some time after its answer.
-        let chunk = vec![b'x'; 64 << 10];
-        let mut sent = 0;
-        while sent < length {
-            match client.0.try_write(&chunk) {
-                Ok(count) => sent += count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                Err(error) => panic!("{error} after {sent} bytes"),
-            }
-        }
-        let answer = client.until("too large").await;
-        assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("connection: close"), "{answer}");
-        drop(client);
+        let head = "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n";
+        reads_the_answer(&server, head, "too large").await;
         assert_eq!(server.end().await, End::Finished);
+        let head = "POST /../ HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n";
+        reads_the_answer(&server, head, "above-root").await;
+        assert_eq!(server.end().await, End::Refused(Violation::AboveRoot));
+    });
+}
+
+#[test]
+fn who_goes_on_sending_is_not_read_for_ever() {
+    run(async {
+        let mut server = Server::start(Gateway::default()).await;
+        let mut client = server.connect().await;
+        client.send("POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n").await;
+        let chunk = [b'x'; 64 << 10];
+        let mut sent = 0;
+        while client.0.write_all(&chunk).await.is_ok() {
+            sent += chunk.len();
+        }
+        assert!(sent < 8 << 20, "cut off after {sent} bytes");
+        assert_eq!(server.end().await, End::Finished);
+        // Nor is who sends nothing and keeps the connection open.
+        let mut client = server.connect().await;
+        client.send("GET /.. HTTP/1.1\r\n").await;
+        assert_eq!(server.end().await, End::Refused(Violation::AboveRoot));
     });
 }
