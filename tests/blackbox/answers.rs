@@ -1,0 +1,165 @@
+//! Refusals: typed, in the client's language, with nothing of the inside.
+
+use tokio::net::TcpListener;
+
+use crate::harness::{App, Edge, Request, file};
+
+/// Fails if a page asks for anything from elsewhere or shows what is inside.
+fn assert_page(page: &str) {
+    assert!(page.to_ascii_lowercase().starts_with("<!doctype html>"), "{page}");
+    for outside in [
+        "src=\"http",
+        "src=\"//",
+        "url(http",
+        "url(//",
+        "@import",
+        "<script src",
+        "<link rel=\"stylesheet\" href=\"http",
+    ] {
+        assert!(!page.contains(outside), "the page fetches from elsewhere: {outside}: {page}");
+    }
+    assert!(!page.contains("127.0.0.1"), "the page shows an address: {page}");
+    assert!(page.contains("viewport"), "not made for a phone: {page}");
+}
+
+#[tokio::test]
+async fn a_browser_gets_a_page_with_the_same_code() {
+    let edge = Edge::start(&file(&[App::named("hello")])).await;
+    let answer = edge.ask(Request::get("nobody", "/").navigation()).await;
+    assert_eq!(answer.status, 404);
+    assert!(answer.header("content-type").expect("a type").starts_with("text/html"), "{answer:?}");
+    assert!(
+        answer.header("content-security-policy").expect("a policy").contains("default-src 'none'"),
+        "{answer:?}"
+    );
+    assert!(answer.header("proxy-status").expect("a Proxy-Status").contains("details=\"unknown-host\""));
+    assert!(answer.header("cache-control").expect("a Cache-Control").contains("no-store"));
+    assert!(answer.text().contains("unknown-host"), "no code for the owner: {answer:?}");
+    assert_page(&answer.text());
+}
+
+#[tokio::test]
+async fn a_refusal_of_head_has_no_body() {
+    let edge = Edge::start(&file(&[App::named("hello")])).await;
+    let mut wire = edge.wire().await;
+    let refused = wire.ask(&Request::new("HEAD", "nobody.localhost", "/")).await.unwrap();
+    assert_eq!((refused.status, refused.body.len()), (404, 0));
+    // Had it a body, the next answer would begin inside it.
+    assert_eq!(wire.ask(&Request::get("hello", "/")).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let app = App::elsewhere("far").line(&format!("upstreams = [\"{closed}\"]"));
+    let edge = Edge::start(&file(&[app])).await;
+    let answer = edge.ask(Request::get("far", "/")).await;
+    answer.assert_refused(502, "upstream-refused");
+    assert!(!format!("{answer:?}").contains(&closed.to_string()), "an internal address: {answer:?}");
+    assert!(answer.header("proxy-status").expect("one").contains("error=connection_refused"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn somebody_hangs_up_without_a_word() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let app = App::elsewhere("far").line(&format!("upstreams = [\"{}\"]", listener.local_addr().unwrap()));
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let edge = Edge::start(&file(&[app])).await;
+    edge.ask(Request::get("far", "/")).await.assert_refused(502, "upstream-reset");
+    edge.ask(Request::post("far", "/", "x")).await.assert_refused(502, "upstream-reset");
+}
+
+#[tokio::test]
+async fn an_app_that_does_not_answer_in_time_is_504_and_not_asked_twice() {
+    let edge = Edge::start(&file(&[App::named("hello").line(r#"response_timeout = "500ms""#)])).await;
+    edge.wake("hello").await;
+    let answer = edge.ask(Request::post("hello", "/late?delay=600s", "x")).await;
+    answer.assert_refused(504, "upstream-timeout");
+    edge.ask(Request::get("hello", "/late?delay=600s")).await.assert_refused(504, "upstream-timeout");
+    let asked = edge.requests("hello");
+    assert_eq!(asked.iter().filter(|line| line.starts_with("POST")).count(), 1, "{asked:?}");
+    // A slow body is no slow answer.
+    let slow = edge.ask(Request::get("hello", "/slow?n=4&every=300ms")).await;
+    assert!(slow.text().ends_with("chunk 3\n"), "{slow:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http_is_502() {
+    let two_lengths = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!";
+    for raw in ["garbage\r\n\r\n", two_lengths, "HTTP/1.1 2000 OK\r\n\r\n"] {
+        let edge = Edge::start(&file(&[App::named("raw").env("RAW", raw).env("RAW_CLOSE", "1")])).await;
+        let answer = edge.ask(Request::post("raw", "/", "x")).await;
+        assert_eq!(answer.status, 502, "{raw:?}: {answer:?}");
+        assert!(answer.header("proxy-status").expect("one").starts_with("loco-edge; error="), "{answer:?}");
+        assert_eq!(edge.requests("raw").len(), 1, "a POST was sent twice");
+    }
+}
+
+#[tokio::test]
+async fn the_waiting_page_stands_in_for_an_app_that_takes_its_time() {
+    let slow = App::named("slow").env("START_DELAY", "2s").line(r#"page_after = "100ms""#);
+    let edge = Edge::start(&file(&[slow])).await;
+    let answer = edge.ask(Request::get("slow", "/a?b=<script>").navigation()).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.header("content-type").expect("a type").starts_with("text/html"), "{answer:?}");
+    let seconds = answer.header("retry-after").expect("a Retry-After").parse::<u64>();
+    assert!(seconds.is_ok_and(|seconds| seconds >= 1), "{answer:?}");
+    assert!(answer.header("cache-control").expect("a Cache-Control").contains("no-store"));
+    assert!(answer.header("x-robots-tag").expect("an X-Robots-Tag").contains("noindex"));
+    assert!(answer.header("content-security-policy").expect("a policy").contains("default-src 'none'"));
+    let page = answer.text();
+    assert_page(&page);
+    assert!(
+        page.contains("http-equiv=\"refresh\"") || answer.header("refresh").is_some(),
+        "no reload: {page}"
+    );
+    assert!(!page.contains("?b=<script>"), "the address is not escaped: {page}");
+    // The same address, reloaded, shows the app in the end.
+    edge.until("slow", "awake").await;
+    let landed = edge.ask(Request::get("slow", "/a?b=c").navigation()).await;
+    assert_eq!(landed.seen().field("target"), "/a?b=c");
+    assert_eq!(edge.starts("slow"), 1);
+}
+
+#[tokio::test]
+async fn a_quick_app_shows_itself_and_not_the_page() {
+    let edge = Edge::start(&file(&[App::named("quick").line(r#"page_after = "20s""#)])).await;
+    assert_eq!(edge.ask(Request::get("quick", "/").navigation()).await.status, 200);
+}
+
+#[tokio::test]
+async fn wake_page_shows_it_at_once_to_browsers_and_holds_the_rest() {
+    let page =
+        App::named("page").env("START_DELAY", "1s").line(r#"wake = "page""#).line(r#"page_after = "25s""#);
+    let edge = Edge::start(&file(&[page])).await;
+    let (browser, client, upload) = tokio::join!(
+        edge.ask(Request::get("page", "/").navigation()),
+        edge.ask(Request::get("page", "/")),
+        // A form: what a browser sends with it would be lost with a page.
+        edge.ask(Request::post("page", "/", "form").navigation()),
+    );
+    assert_eq!(browser.status, 503, "{browser:?}");
+    assert_eq!(client.status, 200, "{client:?}");
+    assert_eq!(upload.seen().field("length"), 4);
+}
+
+#[tokio::test]
+async fn wake_hold_shows_no_page() {
+    let hold =
+        App::named("hold").env("START_DELAY", "1s").line(r#"wake = "hold""#).line(r#"page_after = "10ms""#);
+    let edge = Edge::start(&file(&[hold])).await;
+    assert_eq!(edge.ask(Request::get("hold", "/").navigation()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_failed_wake_is_said_to_visitor_and_owner() {
+    let edge = Edge::start(
+        &(file(&[App::named("broken").env("FAIL", "exit")]) + "[revive]\nbackoff_first = \"60s\"\n"),
+    )
+    .await;
+    let answer = edge.ask(Request::get("broken", "/").navigation()).await;
+    assert!(matches!(answer.status, 502..=504), "{answer:?}");
+    assert!(answer.header("content-type").expect("a type").starts_with("text/html"), "{answer:?}");
+    assert!(answer.text().contains("exited-early"), "no code for the owner: {answer:?}");
+    assert_page(&answer.text());
+}

@@ -1,0 +1,25 @@
+//! The built program, seen from outside: through sockets, its admin API, its files, and what it leaves in /proc.
+//!
+//! `LOCO_TEST_SCALE=1 cargo test --test blackbox` does everything as often as targets.md says.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+#![allow(clippy::too_many_lines)] // A scenario is read from top to bottom.
+
+#[path = "../app/src/checksum.rs"]
+mod checksum;
+mod harness;
+
+mod admin;
+mod answers;
+mod check;
+mod faults;
+mod framing;
+mod hold;
+mod identity;
+mod kill;
+mod logs;
+mod proxying;
+mod races;
+mod real_programs;
+mod routing;
+mod sleep;
+mod streams;
