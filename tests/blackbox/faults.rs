@@ -28,7 +28,7 @@ async fn assert_fails(app: App, name: &str, code: &str, starts: usize) {
     let app = edge.app(name).await;
     assert_eq!(app["last_failure"]["code"], code, "{app}");
     assert!(app["last_failure"]["at"].is_string(), "{app}");
-    assert_eq!(edge.processes(), Vec::<u32>::new(), "what failed is ended");
+    edge.until_nothing_runs("what failed is ended").await;
     for request in [
         Request::get(name, "/"),
         Request::post(name, "/", "x"),

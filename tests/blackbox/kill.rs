@@ -61,7 +61,7 @@ async fn kill_9_again_and_again() {
     }
     edge.ask(Request::get("hello", "/")).await.seen();
     edge.put_to_sleep("hello", "deep").await;
-    assert_eq!(edge.processes(), Vec::<u32>::new(), "of earlier edges, too");
+    edge.until_nothing_runs("of earlier edges, too").await;
 }
 
 #[tokio::test]
@@ -90,10 +90,10 @@ async fn an_app_that_does_not_heed_sigterm_is_killed() {
     let mut edge = Edge::start(&(file(&[app]) + "[revive]\nstop_timeout = \"300ms\"\n")).await;
     edge.wake("stubborn").await;
     edge.put_to_sleep("stubborn", "deep").await;
-    assert_eq!(edge.processes(), Vec::<u32>::new());
+    edge.until_nothing_runs("nothing of it runs").await;
     edge.wake("stubborn").await;
     edge.end(Signal::TERM).await;
-    assert_eq!(edge.processes(), Vec::<u32>::new());
+    edge.until_nothing_runs("nothing of it runs").await;
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn an_app_may_tidy_up() {
     edge.wake("tidy").await;
     // It goes on until it has ended; were it killed at once, a request in its drain would be too.
     edge.put_to_sleep("tidy", "deep").await;
-    assert_eq!(edge.processes(), Vec::<u32>::new());
+    edge.until_nothing_runs("nothing of it runs").await;
     assert_eq!(edge.ask(Request::get("tidy", "/")).await.seen().field("served"), 1);
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{App, Edge, PATIENCE, Request, eventually, file};
+use crate::harness::{App, Edge, PATIENCE, Request, Signal, eventually, file};
 
 /// Lines of the log that are JSON; there is no terminal in a test.
 fn entries(edge: &Edge) -> Vec<Value> {
@@ -41,14 +41,15 @@ async fn an_apps_own_words_have_its_name_and_its_owner() {
 
 #[tokio::test]
 async fn nothing_secret_is_written() {
-    let edge = Edge::start(&file(&[App::named("hello").env("API_KEY", "s3cret-of-env")])).await;
+    let mut edge = Edge::start(&file(&[App::named("hello").env("API_KEY", "s3cret-of-env")])).await;
     let request = Request::post("hello", "/?token=s3cret-of-query", "s3cret-of-body")
         .header("Authorization", "Bearer s3cret-of-header")
         .header("Cookie", "session=s3cret-of-cookie");
     edge.ask(request).await.seen();
     // Of a failure, too.
     edge.ask(Request::post("hello", "/crash?token=s3cret-of-query", "s3cret-of-body")).await;
-    edge.until("hello", "").await;
+    edge.end(Signal::TERM).await;
     let log = edge.log();
+    assert!(log.contains("hello"), "nothing was written at all: {log}");
     assert!(!log.contains("s3cret-of"), "{log}");
 }

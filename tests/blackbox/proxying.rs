@@ -131,10 +131,14 @@ async fn early_hints_pass() {
 async fn a_connection_serves_many_requests_also_sent_ahead() {
     let edge = hello().await;
     let mut wire = edge.wire().await;
+    let mut upstream = Vec::new();
     for i in 0..5 {
-        let answer = wire.ask(&Request::post("hello", &format!("/{i}"), "x")).await.unwrap();
-        assert_eq!(answer.seen().field("path"), &format!("/{i}"));
+        let seen = wire.ask(&Request::post("hello", &format!("/{i}"), "x")).await.unwrap().seen();
+        assert_eq!(seen.field("path"), &format!("/{i}"));
+        upstream.push(seen.field("remote").to_string());
     }
+    upstream.dedup();
+    assert_eq!(upstream.len(), 1, "the connection to the app is not kept: {upstream:?}");
     let ahead: Vec<_> = (0..3).map(|i| Request::get("hello", &format!("/ahead/{i}"))).collect();
     wire.send(&ahead.iter().flat_map(Request::bytes).collect::<Vec<_>>()).await;
     for (i, request) in ahead.iter().enumerate() {
@@ -206,7 +210,8 @@ async fn an_upload_that_the_app_does_not_read_does_not_break_the_next_request() 
     // hyper#4176: the connection to the app, with a body half sent, must not be used again.
     for i in 0..10 {
         let unread = edge.ask(Request::post("hello", "/?unread=1", vec![b'G'; 300_000])).await;
-        assert_eq!(unread.status, 200, "{unread:?}");
+        // The app closes with the rest unread: its reset may overtake its answer.
+        assert!(matches!(unread.status, 200 | 502), "{unread:?}");
         let next = edge.ask(Request::get("hello", &format!("/next/{i}"))).await;
         assert_eq!(next.seen().field("path"), &format!("/next/{i}"));
     }

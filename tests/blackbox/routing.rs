@@ -115,8 +115,7 @@ async fn what_somebody_else_runs_is_reached_and_never_slept() {
             }
         }
     });
-    let edge =
-        Edge::start(&file(&[App::elsewhere("far").line(&upstreams).line(r#"idle_after = "1ms""#)])).await;
+    let edge = Edge::start(&file(&[App::elsewhere("far").line(&upstreams)])).await;
     assert_eq!(edge.ask(Request::get("far", "/")).await.text(), "else");
     assert_eq!(edge.sleep("far", "light").await.status, 409);
     assert_eq!(edge.state("far").await, "awake");

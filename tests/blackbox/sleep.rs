@@ -29,11 +29,7 @@ async fn an_app_that_stays_idle_is_ended_and_started_again() {
     let edge = Edge::start(&file(&[app.env("SPAWN_CHILD", "1")])).await;
     let first = edge.ask(Request::get("hello", "/")).await.seen();
     edge.until("hello", "asleep deep").await;
-    assert_eq!(
-        edge.processes(),
-        Vec::<u32>::new(),
-        "deep sleep leaves no process, also none in another session"
-    );
+    edge.until_nothing_runs("deep sleep leaves no process, also none in another session").await;
     let second = edge.ask(Request::get("hello", "/")).await.seen();
     assert_ne!(second.pid(), first.pid());
     assert_eq!(edge.starts("hello"), 2);
@@ -117,7 +113,7 @@ async fn a_sleeper_can_be_put_deeper_but_not_half_woken() {
     edge.wake("hello").await;
     edge.put_to_sleep("hello", "light").await;
     edge.put_to_sleep("hello", "deep").await;
-    assert_eq!(edge.processes(), Vec::<u32>::new());
+    edge.until_nothing_runs("nothing of it runs").await;
     let lighter = edge.sleep("hello", "light").await;
     assert!(matches!(lighter.status, 200 | 409), "{lighter:?}");
     assert_eq!(edge.state("hello").await, "asleep deep");

@@ -19,6 +19,9 @@ use super::wire::{Broken, Wire};
 /// Longer than the defaults of `drain_timeout` and `stop_timeout` together.
 const END: Duration = Duration::from_secs(30);
 
+/// Shorter than the default of `header_timeout`, whose 408 is no answer to a request that has all arrived.
+const SILENCE: Duration = Duration::from_secs(8);
+
 /// A running `loco-edge dev`.
 #[derive(Debug)]
 pub(crate) struct Edge {
@@ -105,6 +108,15 @@ impl Edge {
         process::of(self.path()).into_iter().filter(|pid| *pid != self.pid()).collect()
     }
 
+    /// Waits until nothing runs but the edge: what has been killed may need a moment to be gone.
+    pub(crate) async fn until_nothing_runs(&self, why: &str) {
+        eventually(Duration::from_secs(5), why, async || match self.processes().as_slice() {
+            [] => Ok(()),
+            left => Err(left.iter().map(|pid| process::describe(*pid)).collect::<Vec<_>>().join(", ")),
+        })
+        .await;
+    }
+
     /// The test's own directory.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
@@ -143,11 +155,13 @@ impl Edge {
         self.wire().await.ask(request).await
     }
 
-    /// Sends bytes on a new connection and reads the answer to them.
+    /// Sends bytes on a new connection and reads the answer to them. That there is none is a result, so that one
+    /// table of bad requests says which of them hang.
     pub(crate) async fn ask_raw(&self, bytes: &str) -> Result<Answer, Broken> {
         let mut wire = self.wire().await;
         wire.send(bytes.as_bytes()).await;
-        wire.read(&Request::new("GET", "", "")).await
+        let request = Request::new("GET", "", "");
+        tokio::time::timeout(SILENCE, wire.read(&request)).await.unwrap_or(Err(Broken::Silent))
     }
 
     /// How often the test app has been started.

@@ -38,6 +38,8 @@ pub(crate) enum Broken {
     Cut(Answer),
     /// The other side reset it before an answer.
     Reset(io::Error),
+    /// Nothing came, and the connection stayed open.
+    Silent,
     /// What came was no HTTP/1.1.
     Malformed(String),
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Broken {
             Self::Unanswered => f.write_str("closed without an answer"),
             Self::Cut(answer) => write!(f, "cut off in mid-answer: {answer:?}"),
             Self::Reset(error) => write!(f, "reset: {error}"),
+            Self::Silent => f.write_str("neither an answer nor an end"),
             Self::Malformed(why) => write!(f, "no HTTP/1.1: {why}"),
         }
     }
@@ -124,7 +127,7 @@ impl Wire {
                 Err(Broken::Unanswered | Broken::Reset(_) | Broken::Cut(_)) => {
                     return Err(Broken::Cut(answer));
                 }
-                Err(malformed @ Broken::Malformed(_)) => return Err(malformed),
+                Err(other @ (Broken::Malformed(_) | Broken::Silent)) => return Err(other),
             }
         }
         answer.trailers = std::mem::take(&mut self.trailers);
