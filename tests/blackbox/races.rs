@@ -50,7 +50,7 @@ async fn race(depth: &str, rounds: usize) {
     } else {
         assert_eq!(edge.starts("hello"), 1);
     }
-    assert_eq!(edge.app("hello").await["held"], 0);
+    edge.until_held(Duration::from_secs(3), "hello", 0).await;
 }
 
 #[tokio::test]

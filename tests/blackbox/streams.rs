@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{App, Edge, Request, file};
+use crate::harness::{App, Edge, PATIENCE, Request, file, within};
 
 /// Two apps with the same `idle_after`: when the witness, woken later, has fallen asleep, it has passed for both.
 async fn with_witness() -> Edge {
@@ -36,6 +36,13 @@ async fn assert_echo(socket: &mut WebSocketStream<TcpStream>, text: &str) {
     assert_eq!(back, Message::text(text));
 }
 
+/// Says that it closes, hears that the other side does, and hangs up.
+async fn close(mut socket: WebSocketStream<TcpStream>) {
+    socket.close(None).await.expect("closed");
+    within(PATIENCE, "the end of the WebSocket", async { while let Some(Ok(_)) = socket.next().await {} })
+        .await;
+}
+
 #[tokio::test]
 async fn a_websocket_that_says_nothing() {
     let edge = with_witness().await;
@@ -44,7 +51,7 @@ async fn a_websocket_that_says_nothing() {
     assert_echo(&mut socket, "one").await;
     assert_kept_awake(&edge).await;
     assert_echo(&mut socket, &"long ".repeat(50_000)).await;
-    socket.close(None).await.expect("closed");
+    close(socket).await;
     edge.until("hello", "asleep light").await;
     let mut again = websocket(&edge, "/").await;
     assert_echo(&mut again, "two").await;
@@ -60,14 +67,24 @@ async fn a_websocket_whose_client_is_gone() {
 }
 
 #[tokio::test]
+async fn a_websocket_that_the_app_has_closed_and_the_client_has_not() {
+    let edge = with_witness().await;
+    let mut socket = websocket(&edge, "/").await;
+    assert_echo(&mut socket, "one").await;
+    // The app hangs up after this; the client keeps its connection, as one does that is asleep in a bag.
+    socket.close(None).await.expect("closed");
+    edge.until("hello", "asleep light").await;
+    drop(socket);
+}
+
+#[tokio::test]
 async fn a_websocket_whose_app_crashes_ends() {
     let edge = with_witness().await;
     let mut socket = websocket(&edge, "/").await;
     assert_echo(&mut socket, "one").await;
     // The app aborts; nobody is left to answer.
     let _ = edge.try_ask(&Request::post("hello", "/crash", "")).await;
-    let end =
-        crate::harness::within(crate::harness::PATIENCE, "the end of the WebSocket", socket.next()).await;
+    let end = within(PATIENCE, "the end of the WebSocket", socket.next()).await;
     assert!(!matches!(end, Some(Ok(Message::Text(_) | Message::Binary(_)))), "{end:?}");
 }
 
