@@ -1,5 +1,6 @@
 //! Refusals: typed, in the client's language, with nothing of the inside.
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use crate::harness::{App, Edge, Request, file};
@@ -63,7 +64,13 @@ async fn nobody_listens() {
 async fn somebody_hangs_up_without_a_word() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let app = App::elsewhere("far").line(&format!("upstreams = [\"{}\"]", listener.local_addr().unwrap()));
-    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // Not before it has been asked, or it might count as one that does not listen.
+            let read = stream.read(&mut [0; 4_096]).await;
+            assert!(read.is_ok(), "{read:?}");
+        }
+    });
     let edge = Edge::start(&file(&[app])).await;
     edge.ask(Request::get("far", "/")).await.assert_refused(502, "upstream-reset");
     edge.ask(Request::post("far", "/", "x")).await.assert_refused(502, "upstream-reset");
