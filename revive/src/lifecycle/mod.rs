@@ -108,7 +108,10 @@ fn draining(draining: Draining, event: Event, now: Instant) -> Transition {
         Event::Wanted(_) => to(State::Awake(running), []),
         Event::Quiesced { round: acked, busy: true } if acked == round => to(State::Awake(running), []),
         Event::Quiesced { round: acked, busy: false } if acked == round => match depth {
-            Depth::Light => to(State::Light(running), [Action::Pause(instance)]),
+            Depth::Light => {
+                let running = Running { failures: running.unforgiven(now), ..running };
+                to(State::Light(running), [Action::Pause(instance)])
+            }
             Depth::Deep => to(State::Deep { leaving: Some(instance) }, [Action::Stop(instance)]),
         },
         Event::Tick if now >= deadline => to(State::Awake(running), []),
@@ -357,7 +360,7 @@ fn onward(
 fn up(waking: Waking, running: Running) -> Transition {
     let running = Running { failures: waking.failures, ..running };
     let ended = WakeEnded { result: Ok(()), marks: waking.marks };
-    to(State::Awake(running), [Action::Release, Action::WakeEnded(ended)])
+    to(State::Awake(running), release(waking.step).chain([Action::WakeEnded(ended)]))
 }
 
 /// The end of a wake: the app is not up, and what there is of it is stopped.
@@ -372,15 +375,13 @@ fn give_up(
     let retry_at = now + rules.backoff(failures);
     let failed = Failed { failure, failures, retry_at, retry: Retry::OnRequest, leaving };
     let ended = WakeEnded { result: Err(failure), marks: waking.marks };
-    let stop = leaving.map(Action::Stop);
-    let actions = [Action::Release, Action::WakeEnded(ended)];
-    to(State::Failed(failed), stop.into_iter().chain(actions))
+    let stop = leaving.map(Action::Stop).into_iter();
+    to(State::Failed(failed), stop.chain(release(waking.step)).chain([Action::WakeEnded(ended)]))
 }
 
 /// The app ended while it was awake. The first time it is started again at once.
 fn crashed(running: &Running, rules: &Rules, now: Instant) -> Transition {
-    let stable = now.saturating_duration_since(running.since) >= STABLE;
-    let failures = if stable { 1 } else { running.failures.saturating_add(1) };
+    let failures = running.unforgiven(now).saturating_add(1);
     let crash = Action::Crashed(running.instance);
     if failures == 1 {
         let actions = [Action::Enqueue, crash];
@@ -420,11 +421,10 @@ fn renew(mut waking: Waking, step: WakeStep, now: Instant) -> Transition {
     waking.failures = 0;
     match step {
         WakeStep::Clearing(_) | WakeStep::Queued => stay(State::Waking(waking), []),
-        WakeStep::Creating { instance, .. } | WakeStep::Probing { instance, .. } => {
+        WakeStep::Creating { instance, .. }
+        | WakeStep::Probing { instance, .. }
+        | WakeStep::Resuming { running: Running { instance, .. }, .. } => {
             onward(waking, WakeStep::Clearing(instance), now, abandon(step))
-        }
-        WakeStep::Resuming { running, .. } => {
-            onward(waking, WakeStep::Clearing(running.instance), now, abandon(step))
         }
     }
 }
@@ -435,9 +435,19 @@ fn abandon(step: WakeStep) -> Vec<Action> {
         // Already told to stop.
         WakeStep::Clearing(_) => vec![],
         WakeStep::Queued => vec![Action::Withdraw],
-        WakeStep::Creating { instance, .. } | WakeStep::Probing { instance, .. } => {
-            vec![Action::Stop(instance), Action::Release]
+        WakeStep::Creating { instance, .. }
+        | WakeStep::Probing { instance, .. }
+        | WakeStep::Resuming { running: Running { instance, .. }, .. } => {
+            [Action::Stop(instance)].into_iter().chain(release(step)).collect()
         }
-        WakeStep::Resuming { running, .. } => vec![Action::Stop(running.instance)],
     }
+}
+
+/// Gives back the slot, of a wake that has one: a start was granted it, and a paused app needs none to go on.
+fn release(step: WakeStep) -> impl Iterator<Item = Action> {
+    let slot = match step {
+        WakeStep::Creating { .. } | WakeStep::Probing { .. } => Some(Action::Release),
+        WakeStep::Clearing(_) | WakeStep::Queued | WakeStep::Resuming { .. } => None,
+    };
+    slot.into_iter()
 }

@@ -293,6 +293,14 @@ impl State {
     }
 }
 
+impl Running {
+    /// The failures that still count. Asked before it is paused too: it was up until then, not since it goes on.
+    pub(super) fn unforgiven(&self, now: Instant) -> u32 {
+        let stable = now.saturating_duration_since(self.since) >= super::STABLE;
+        if stable { 0 } else { self.failures }
+    }
+}
+
 impl Waking {
     /// The phase it is in.
     pub fn phase(&self) -> Phase {
