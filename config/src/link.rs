@@ -126,7 +126,7 @@ pub struct Probe {
 }
 
 /// How deep an app sleeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Depth {
     /// Paused, or without replicas.
     Light,

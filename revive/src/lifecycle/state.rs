@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use config::link::{Depth, Failure, Instance, Phase, Probe, Round, Status};
 
 /// The state of one app.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Requests go to it.
     Awake(Running),
@@ -31,7 +31,7 @@ pub enum State {
 }
 
 /// An instance that is up, or was when it was paused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Running {
     /// Which run.
     pub instance: Instance,
@@ -46,7 +46,7 @@ pub struct Running {
 }
 
 /// An attempt to sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Draining {
     /// What runs.
     pub running: Running,
@@ -59,7 +59,7 @@ pub struct Draining {
 }
 
 /// A wake under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Waking {
     /// How far it is.
     pub step: WakeStep,
@@ -72,7 +72,7 @@ pub struct Waking {
 }
 
 /// How far a wake is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WakeStep {
     /// Waits until the instance before has ended: two of one app never run at once.
     Clearing(Instance),
@@ -106,7 +106,7 @@ pub enum WakeStep {
 }
 
 /// A wake, or a run, that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Failed {
     /// Why.
     pub failure: Failure,
@@ -121,7 +121,7 @@ pub struct Failed {
 }
 
 /// Who begins the next try after a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retry {
     /// The next request: the app was asleep, so nobody misses it before.
     OnRequest,
@@ -130,7 +130,7 @@ pub enum Retry {
 }
 
 /// What can happen to an app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// Somebody wants it.
     Wanted(Demand),
@@ -205,7 +205,7 @@ pub enum Event {
 }
 
 /// Who wants an app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Demand {
     /// A request; it respects the backoff after a failure.
     Request,

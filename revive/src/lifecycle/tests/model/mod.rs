@@ -1,0 +1,217 @@
+//! The lifecycle in every order of events: nothing bad ever happens (checked by stateright), and something good
+//! always does (checked on the same graph in [`progress`]).
+
+use config::link::{Depth, Failure, Instance};
+use stateright::{Checker, Model, Property};
+
+use super::super::{Demand, Event, State, WakeStep};
+use world::{View, World, early, late};
+
+mod ledger;
+mod progress;
+mod world;
+
+/// The lifecycle of one app.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    /// Whether a grant may cross a withdrawal on its way, as it does where admission and lifecycle are two tasks.
+    grants_travel: bool,
+}
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Happens {
+    Wanted {
+        by: Demand,
+        late: bool,
+    },
+    Unwanted,
+    Sleep(Depth),
+    Changed,
+    Deleted,
+    Tick {
+        late: bool,
+    },
+    /// Admission decides.
+    Grants,
+    /// The lifecycle hears of it.
+    GrantArrives,
+    /// The platform does what it was told next.
+    Obeys {
+        luck: bool,
+    },
+    /// An instance ends by itself.
+    Dies(Instance),
+    /// The lifecycle hears the platform's next report.
+    ReportArrives {
+        late: bool,
+    },
+    /// The gateway learns the newest state.
+    Sees,
+    RequestBegins,
+    RequestEnds,
+    Acks,
+    Probes(Instance, Result<(), Failure>),
+    /// The lifecycle hears what the gateway said next.
+    MailArrives {
+        late: bool,
+    },
+}
+
+/// How much a gateway may have said that was not heard yet.
+const MAIL: usize = 1;
+
+impl Model for Life {
+    type State = World;
+    type Action = Happens;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::asleep()]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Happens>) {
+        anybody(actions);
+        around_the_platform(world, actions);
+        at_the_gateway(world, actions);
+        if self.grants_travel {
+            // Neither sleep nor sudden death has to do with grants; without them there are far fewer worlds.
+            let apart = |action: &Happens| {
+                matches!(action, Happens::Sleep(_) | Happens::RequestBegins | Happens::Dies(_))
+            };
+            actions.retain(|action| !apart(action));
+        }
+    }
+
+    fn next_state(&self, before: &World, action: Happens) -> Option<World> {
+        let mut world = before.clone();
+        match action {
+            Happens::Wanted { by, late } => world.happens(Event::Wanted(by), time(late)),
+            Happens::Unwanted => world.happens(Event::Unwanted, early()),
+            Happens::Sleep(depth) => {
+                let round = world.next_round();
+                world.happens(Event::Sleep { depth, round }, early());
+            }
+            Happens::Changed => world.happens(Event::Changed, early()),
+            Happens::Deleted => world.happens(Event::Deleted, early()),
+            Happens::Tick { late } => world.happens(Event::Tick, time(late)),
+            Happens::Grants => {
+                world.grants();
+                if !self.grants_travel {
+                    world.grant_arrives();
+                }
+            }
+            Happens::GrantArrives => world.grant_arrives(),
+            Happens::Obeys { luck } => world.obeys(luck),
+            Happens::Dies(instance) => world.dies(instance),
+            Happens::ReportArrives { late } => {
+                let report = world.platform.reports.pop_front()?;
+                world.happens(report, time(late));
+            }
+            Happens::Sees => world.gateway.sees(),
+            Happens::RequestBegins => world.gateway.open = true,
+            Happens::RequestEnds => world.gateway.open = false,
+            Happens::Acks => world.gateway.acks(),
+            Happens::Probes(instance, result) => world.gateway.probes(instance, result),
+            Happens::MailArrives { late } => {
+                let mail = world.gateway.mail.pop_front()?;
+                world.happens(mail, time(late));
+            }
+        }
+        (world != *before).then_some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("the ledger finds nothing broken", |_, world: &World| {
+                world.ledger.broken.is_none()
+            }),
+            Property::always("two of one app never run at once", |_, world: &World| {
+                world.platform.alive.len() <= 1
+            }),
+            Property::always("no slot leaks", |_, world: &World| {
+                let starting = matches!(&world.life, State::Waking(waking)
+                    if matches!(waking.step, WakeStep::Creating { .. } | WakeStep::Probing { .. }));
+                world.admission.slots == world.admission.granted + u8::from(starting)
+            }),
+            Property::always(
+                "who is queued stands in line, and nobody else does",
+                |life: &Life, world: &World| {
+                    let queued =
+                        matches!(&world.life, State::Waking(waking) if waking.step == WakeStep::Queued);
+                    let waits = world.admission.line + world.admission.granted;
+                    // A grant that crossed a withdrawal is taken for that of the next wake, and that one's is given back.
+                    if life.grants_travel { waits >= u8::from(queued) } else { waits == u8::from(queued) }
+                },
+            ),
+        ]
+    }
+}
+
+fn time(is_late: bool) -> std::time::Instant {
+    if is_late { late() } else { early() }
+}
+
+/// What requests, admins and clocks do at any time.
+fn anybody(actions: &mut Vec<Happens>) {
+    for late in [false, true] {
+        actions.extend([Happens::Wanted { by: Demand::Request, late }, Happens::Tick { late }]);
+    }
+    actions.extend([Happens::Wanted { by: Demand::Admin, late: false }, Happens::Unwanted]);
+    actions.extend([Happens::Sleep(Depth::Light), Happens::Sleep(Depth::Deep), Happens::Changed]);
+    actions.push(Happens::Deleted);
+}
+
+fn around_the_platform(world: &World, actions: &mut Vec<Happens>) {
+    if world.admission.line > 0 && world.admission.granted < 1 {
+        actions.push(Happens::Grants);
+    }
+    if world.admission.granted > 0 {
+        actions.push(Happens::GrantArrives);
+    }
+    if !world.platform.commands.is_empty() {
+        actions.extend([Happens::Obeys { luck: true }, Happens::Obeys { luck: false }]);
+    }
+    actions.extend(world.platform.alive.iter().copied().map(Happens::Dies));
+    if !world.platform.reports.is_empty() {
+        actions.extend([Happens::ReportArrives { late: false }, Happens::ReportArrives { late: true }]);
+    }
+}
+
+fn at_the_gateway(world: &World, actions: &mut Vec<Happens>) {
+    let gateway = &world.gateway;
+    if gateway.news.is_some() {
+        actions.push(Happens::Sees);
+    }
+    if gateway.open {
+        actions.push(Happens::RequestEnds);
+    }
+    if !gateway.mail.is_empty() {
+        actions.extend([Happens::MailArrives { late: false }, Happens::MailArrives { late: true }]);
+    }
+    let may_write = gateway.mail.len() < MAIL;
+    match gateway.view {
+        View::Awake => actions.push(Happens::RequestBegins),
+        View::Draining(Some(_)) if may_write => actions.push(Happens::Acks),
+        View::Waking(Some(instance)) if may_write => {
+            let unhealthy = Err(Failure::Unhealthy);
+            actions.extend([Happens::Probes(instance, Ok(())), Happens::Probes(instance, unhealthy)]);
+        }
+        View::Draining(_) | View::Waking(_) | View::Idle => {}
+    }
+}
+
+fn check(life: Life) {
+    let checked = life.checker().spawn_bfs().join();
+    println!("{} worlds", checked.unique_state_count());
+    checked.assert_properties();
+}
+
+#[test]
+fn nothing_bad_happens_in_any_order() {
+    check(Life { grants_travel: false });
+}
+
+#[test]
+fn nothing_bad_happens_if_grants_cross_withdrawals() {
+    check(Life { grants_travel: true });
+}

@@ -1,0 +1,319 @@
+//! One app's lifecycle and all that is around it, small enough to be looked at in every order of events.
+//!
+//! * The **platform** carries out commands in order, each some time later, and reports in order; an instance may end
+//!   by itself at any time. A `Stop` of one that has ended may be answered or not.
+//! * **Admission** grants what stands in line, at any time, and may do so while the withdrawal is on its way.
+//! * The **gateway** sees what was published some time later, and only the newest of it. It lets requests through while
+//!   it sees the app awake, and acks a sleep, some time later and perhaps too late, with whether one is open.
+//! * **Time** is early (no deadline has passed) or late (each has).
+//! * Instances and rounds have the lowest number that nobody around uses any more, so that the world stays finite.
+
+use std::collections::VecDeque;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use config::link::{Failure, Instance, Round, Status};
+
+use super::super::super::*;
+use super::super::{RULES, sample};
+use super::ledger::Ledger;
+
+/// When everything began; no deadline of a [`World`] lies before it, and all before [`late`].
+static EARLY: LazyLock<Instant> = LazyLock::new(|| Instant::now() + STABLE + WITHDRAWN_AFTER);
+const DEADLINE: Duration = Duration::from_secs(3_600);
+
+pub(super) fn early() -> Instant {
+    *EARLY
+}
+
+/// All deadlines have passed, and what was up then is stable.
+pub(super) fn late() -> Instant {
+    early() + DEADLINE
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct World {
+    pub(super) life: State,
+    pub(super) platform: Platform,
+    pub(super) admission: Admission,
+    pub(super) gateway: Gateway,
+    pub(super) ledger: Ledger,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) struct Platform {
+    /// Told, not done yet.
+    pub(super) commands: VecDeque<Command>,
+    /// Alive, paused or not: never more than one, or the ledger says so.
+    pub(super) alive: Vec<Instance>,
+    /// Said, not heard yet.
+    pub(super) reports: VecDeque<Event>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Command {
+    Start(Instance),
+    Pause(Instance),
+    Resume(Instance),
+    Stop(Instance),
+}
+
+impl Command {
+    fn instance(self) -> Instance {
+        match self {
+            Self::Start(one) | Self::Pause(one) | Self::Resume(one) | Self::Stop(one) => one,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) struct Admission {
+    /// Places in the line.
+    pub(super) line: u8,
+    /// Grants on their way.
+    pub(super) granted: u8,
+    /// Slots in use, those of the grants on their way included.
+    pub(super) slots: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Gateway {
+    pub(super) view: View,
+    /// Published, not seen yet.
+    pub(super) news: Option<View>,
+    /// Whether a request is at the app.
+    pub(super) open: bool,
+    /// Said, not heard yet.
+    pub(super) mail: VecDeque<Event>,
+}
+
+/// What a gateway makes of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum View {
+    Awake,
+    /// Holding; not acked yet if there is a round.
+    Draining(Option<Round>),
+    Waking(Option<Instance>),
+    /// Asleep, failed or gone: nothing to be done until somebody asks.
+    Idle,
+}
+
+impl View {
+    fn of(state: &State) -> Self {
+        match state.status(early()) {
+            Some(Status::Awake { .. }) => Self::Awake,
+            Some(Status::Draining { round }) => Self::Draining(Some(round)),
+            Some(Status::Waking { probe, .. }) => Self::Waking(probe.map(|probe| probe.instance)),
+            Some(Status::Asleep { .. } | Status::Failed { .. }) | None => Self::Idle,
+        }
+    }
+
+    fn instance(self) -> Option<Instance> {
+        match self {
+            Self::Waking(probe) => probe,
+            Self::Awake | Self::Draining(_) | Self::Idle => None,
+        }
+    }
+
+    fn round(self) -> Option<Round> {
+        match self {
+            Self::Draining(round) => round,
+            Self::Awake | Self::Waking(_) | Self::Idle => None,
+        }
+    }
+}
+
+impl World {
+    /// Nothing has happened yet.
+    pub(super) fn asleep() -> Self {
+        let life = State::Deep { leaving: None };
+        let gateway = Gateway { view: View::Idle, news: None, open: false, mail: VecDeque::new() };
+        let ledger = Ledger::default();
+        Self { life, platform: Platform::default(), admission: Admission::default(), gateway, ledger }
+    }
+
+    /// Lets an event happen to the lifecycle, and does what it says.
+    pub(super) fn happens(&mut self, event: Event, now: Instant) {
+        self.ledger.heard(&event);
+        let before = std::mem::replace(&mut self.life, State::Deep { leaving: None });
+        let Transition { state, actions } = step(before.clone(), event, &RULES, now);
+        self.ledger.check(&before, &event, &state, &actions, &self.gateway);
+        for action in actions {
+            self.does(&action, &state);
+        }
+        self.life = timeless(state);
+    }
+
+    fn does(&mut self, action: &Action, state: &State) {
+        match *action {
+            Action::Publish => self.gateway.news = Some(View::of(state)),
+            Action::Enqueue => self.admission.line = 1,
+            Action::Withdraw => self.admission.line = self.admission.line.saturating_sub(1),
+            Action::Release => match self.admission.slots.checked_sub(1) {
+                Some(slots) => self.admission.slots = slots,
+                None => self.ledger.broken("a slot was given back that nobody had"),
+            },
+            Action::Start(instance) => self.platform.commands.push_back(Command::Start(instance)),
+            Action::Pause(instance) => self.platform.commands.push_back(Command::Pause(instance)),
+            Action::Resume(instance) => self.platform.commands.push_back(Command::Resume(instance)),
+            Action::Stop(instance) => self.platform.commands.push_back(Command::Stop(instance)),
+            Action::WakeEnded(_) | Action::Crashed(_) => {}
+        }
+    }
+
+    /// Admission lets the first in line start.
+    pub(super) fn grants(&mut self) {
+        self.admission.line -= 1;
+        self.admission.granted += 1;
+        self.admission.slots += 1;
+    }
+
+    /// The lifecycle hears of the grant.
+    pub(super) fn grant_arrives(&mut self) {
+        self.admission.granted -= 1;
+        let instance = self.next_instance();
+        self.happens(Event::Granted { instance }, early());
+    }
+
+    /// An instance ends by itself.
+    pub(super) fn dies(&mut self, instance: Instance) {
+        self.platform.alive.retain(|other| *other != instance);
+        self.platform.reports.push_back(Event::Exited { instance });
+    }
+
+    /// The platform carries out its next command; with `luck` it goes as one hopes.
+    pub(super) fn obeys(&mut self, luck: bool) {
+        let Some(command) = self.platform.commands.pop_front() else { return };
+        let report = match command {
+            Command::Start(instance) if luck => {
+                self.platform.alive.push(instance);
+                Some(Event::Created { instance, endpoint: sample::endpoint() })
+            }
+            Command::Start(instance) => Some(Event::NotCreated { instance, failure: Failure::NotStarted }),
+            // Of what has ended, the end has been reported: nothing more comes.
+            Command::Pause(instance) => self.lives(instance).then_some(Event::Paused { instance }),
+            Command::Resume(instance) => self.lives(instance).then_some(Event::Resumed { instance }),
+            Command::Stop(instance) => {
+                let lived = self.lives(instance);
+                self.platform.alive.retain(|other| *other != instance);
+                (lived || luck).then_some(Event::Exited { instance })
+            }
+        };
+        self.platform.reports.extend(report);
+    }
+
+    fn lives(&self, instance: Instance) -> bool {
+        self.platform.alive.contains(&instance)
+    }
+
+    /// The lowest name that nobody uses.
+    pub(super) fn next_instance(&self) -> Instance {
+        let Platform { commands, alive, reports } = &self.platform;
+        let used: Vec<Instance> = [self.life.instance(), self.ledger.instance.instance()]
+            .into_iter()
+            .chain([self.gateway.view.instance(), self.gateway.news.and_then(View::instance)])
+            .flatten()
+            .chain(alive.iter().copied())
+            .chain(commands.iter().map(|command| command.instance()))
+            .chain(reports.iter().chain(&self.gateway.mail).filter_map(subject))
+            .collect();
+        Instance((0..).find(|number| !used.contains(&Instance(*number))).unwrap_or_default())
+    }
+
+    /// As [`next_instance`](Self::next_instance).
+    pub(super) fn next_round(&self) -> Round {
+        let life = View::of(&self.life);
+        let said = self.gateway.mail.iter().filter_map(|event| match event {
+            Event::Quiesced { round, .. } => Some(*round),
+            _ => None,
+        });
+        let seen = [Some(life), Some(self.gateway.view), self.gateway.news].into_iter().flatten();
+        let used: Vec<Round> = seen.filter_map(View::round).chain(said).collect();
+        Round((0..).find(|number| !used.contains(&Round(*number))).unwrap_or_default())
+    }
+}
+
+impl Gateway {
+    pub(super) fn sees(&mut self) {
+        self.view = self.news.take().unwrap_or(self.view);
+        self.open &= matches!(self.view, View::Awake | View::Draining(_));
+    }
+
+    pub(super) fn acks(&mut self) {
+        if let View::Draining(Some(round)) = self.view {
+            self.view = View::Draining(None);
+            self.mail.push_back(Event::Quiesced { round, busy: self.open });
+        }
+    }
+
+    pub(super) fn probes(&mut self, instance: Instance, result: Result<(), Failure>) {
+        match result {
+            // Said once, then there is nothing left to probe.
+            Ok(()) => {
+                self.view = View::Waking(None);
+                self.mail.push_back(Event::Reachable { instance });
+            }
+            Err(so_far) => self.mail.push_back(Event::NotReachable { instance, so_far }),
+        }
+    }
+}
+
+/// Whom an event is about.
+fn subject(event: &Event) -> Option<Instance> {
+    match *event {
+        Event::Created { instance, .. }
+        | Event::NotCreated { instance, .. }
+        | Event::Paused { instance }
+        | Event::Resumed { instance }
+        | Event::Exited { instance }
+        | Event::Reachable { instance }
+        | Event::NotReachable { instance, .. }
+        | Event::Granted { instance } => Some(instance),
+        Event::Wanted(_)
+        | Event::Unwanted
+        | Event::Sleep { .. }
+        | Event::Quiesced { .. }
+        | Event::Tick
+        | Event::Changed
+        | Event::Deleted => None,
+    }
+}
+
+/// The same state with all its times as if it began just now, so that worlds that differ in times only are one; and
+/// with failures after the second taken as the second: what a crash does after the last restart is in the table.
+fn timeless(state: State) -> State {
+    let deadline = late();
+    let few = |failures: u32| failures.min(2);
+    let running = |running: Running| Running {
+        since: early(),
+        wake_took: Duration::ZERO,
+        failures: few(running.failures),
+        ..running
+    };
+    match state {
+        State::Awake(up) => State::Awake(running(up)),
+        State::Light(up) => State::Light(running(up)),
+        State::Draining(draining) => {
+            State::Draining(Draining { running: running(draining.running), deadline, ..draining })
+        }
+        State::Waking(Waking { step, failures, unwanted_since, .. }) => State::Waking(Waking {
+            step: match step {
+                WakeStep::Clearing(_) | WakeStep::Queued => step,
+                WakeStep::Creating { instance, .. } => WakeStep::Creating { instance, deadline },
+                WakeStep::Probing { instance, endpoint, .. } => {
+                    WakeStep::Probing { instance, endpoint, so_far: Failure::NeverListened, deadline }
+                }
+                WakeStep::Resuming { running: paused, .. } => {
+                    WakeStep::Resuming { running: running(paused), deadline }
+                }
+            },
+            marks: Vec::new(),
+            failures: few(failures),
+            unwanted_since: unwanted_since.map(|_| early()),
+        }),
+        State::Failed(failed) => {
+            State::Failed(Failed { retry_at: deadline, failures: few(failed.failures), ..failed })
+        }
+        State::Deep { .. } | State::Gone { .. } => state,
+    }
+}
