@@ -17,6 +17,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use config::link::{Depth, Failure, Instance, Phase};
@@ -49,8 +50,8 @@ pub struct Rules {
 
 impl Rules {
     fn backoff(&self, failures: u32) -> Duration {
-        let doublings = failures.saturating_sub(1).min(16);
-        self.backoff_first.saturating_mul(1 << doublings).min(self.backoff_max)
+        let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+        self.backoff_first.saturating_mul(factor).min(self.backoff_max)
     }
 }
 
@@ -213,8 +214,7 @@ fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Instant) -> Tran
         (Event::Reachable { instance }, WakeStep::Probing { instance: ours, endpoint, .. })
             if instance == ours =>
         {
-            let wake_took = now.saturating_duration_since(waking.since(now));
-            up(waking, Running { instance, endpoint, since: now, wake_took, failures: 0 })
+            up(waking, instance, endpoint, now)
         }
         (
             Event::NotReachable { instance, so_far },
@@ -224,7 +224,7 @@ fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Instant) -> Tran
             stay(State::Waking(waking), [])
         }
         (Event::Resumed { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
-            up(waking, Running { since: now, ..running })
+            up(waking, instance, running.endpoint, now)
         }
         (Event::Exited { instance } | Event::NotCreated { instance, .. }, WakeStep::Clearing(old))
             if instance == old =>
@@ -357,8 +357,9 @@ fn onward(
 }
 
 /// The end of a wake: the app is up.
-fn up(waking: Waking, running: Running) -> Transition {
-    let running = Running { failures: waking.failures, ..running };
+fn up(waking: Waking, instance: Instance, endpoint: SocketAddr, now: Instant) -> Transition {
+    let wake_took = now.saturating_duration_since(waking.since(now));
+    let running = Running { instance, endpoint, since: now, wake_took, failures: waking.failures };
     let ended = WakeEnded { result: Ok(()), marks: waking.marks };
     to(State::Awake(running), release(waking.step).chain([Action::WakeEnded(ended)]))
 }
