@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use stateright::Model;
 
-use super::super::super::{Demand, Retry, State, WakeStep};
+use super::super::super::{Retry, State, WakeStep};
 use super::world::World;
 use super::{Happens, Life};
 
@@ -92,18 +92,21 @@ fn assert_none_lost(by: fn(&Happens) -> bool, good: fn(&World) -> bool) {
 /// Requests keep coming, and everybody does what was asked of him, however slowly; no deadline is needed.
 fn all_is_well(happens: &Happens) -> bool {
     match happens {
-        Happens::Wanted { by, late } => *by == Demand::Request && *late,
+        Happens::Wanted { late } => *late,
         Happens::Obeys { luck } => *luck,
         Happens::Probes(_, answer) => answer.is_ok(),
-        Happens::ReportArrives { late } | Happens::MailArrives { late } => !late,
-        Happens::Grants | Happens::GrantArrives | Happens::Sees | Happens::Acks | Happens::RequestEnds => {
-            true
-        }
+        Happens::ReportArrives { late } => !late,
+        Happens::MailArrives
+        | Happens::Grants
+        | Happens::GrantArrives
+        | Happens::Sees
+        | Happens::Acks
+        | Happens::RequestEnds => true,
         Happens::Unwanted
         | Happens::Sleep(_)
         | Happens::Changed
         | Happens::Deleted
-        | Happens::Tick { .. }
+        | Happens::Tick
         | Happens::Dies(_)
         | Happens::RequestBegins => false,
     }
@@ -113,9 +116,8 @@ fn all_is_well(happens: &Happens) -> bool {
 fn no_gateway(happens: &Happens) -> bool {
     match happens {
         Happens::Obeys { luck } => *luck,
-        Happens::Tick { late } => *late,
         Happens::ReportArrives { late } => !late,
-        Happens::Grants | Happens::GrantArrives => true,
+        Happens::Tick | Happens::Grants | Happens::GrantArrives => true,
         Happens::Wanted { .. }
         | Happens::Unwanted
         | Happens::Sleep(_)
@@ -127,7 +129,7 @@ fn no_gateway(happens: &Happens) -> bool {
         | Happens::RequestEnds
         | Happens::Acks
         | Happens::Probes(..)
-        | Happens::MailArrives { .. } => false,
+        | Happens::MailArrives => false,
     }
 }
 
