@@ -1,7 +1,7 @@
 //! The lifecycle in every order of events: nothing bad ever happens (checked by stateright), and something good
 //! always does (checked on the same graph in [`progress`]).
 
-use config::link::{Depth, Failure, Instance};
+use config::link::{Depth, Instance};
 use stateright::{Checker, Model, Property};
 
 use super::super::{Demand, Event, State, WakeStep};
@@ -50,7 +50,8 @@ enum Happens {
     RequestBegins,
     RequestEnds,
     Acks,
-    Probes(Instance, Result<(), Failure>),
+    /// The gateway gets an answer from an instance.
+    Probes(Instance),
     /// The lifecycle hears what the gateway said next.
     MailArrives,
 }
@@ -111,7 +112,7 @@ impl Model for Life {
             Happens::RequestBegins => world.gateway.open = true,
             Happens::RequestEnds => world.gateway.open = false,
             Happens::Acks => world.gateway.acks(),
-            Happens::Probes(instance, result) => world.gateway.probes(instance, result),
+            Happens::Probes(instance) => world.gateway.probes(instance),
             Happens::MailArrives => {
                 let mail = world.gateway.mail.pop_front()?;
                 world.happens(mail, early());
@@ -190,10 +191,7 @@ fn at_the_gateway(world: &World, actions: &mut Vec<Happens>) {
     match gateway.view {
         View::Awake => actions.push(Happens::RequestBegins),
         View::Draining(Some(_)) if may_write => actions.push(Happens::Acks),
-        View::Waking(Some(instance)) if may_write => {
-            let unhealthy = Err(Failure::Unhealthy);
-            actions.extend([Happens::Probes(instance, Ok(())), Happens::Probes(instance, unhealthy)]);
-        }
+        View::Waking(Some(instance)) if may_write => actions.push(Happens::Probes(instance)),
         View::Draining(_) | View::Waking(_) | View::Idle => {}
     }
 }

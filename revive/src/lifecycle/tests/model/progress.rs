@@ -94,13 +94,13 @@ fn all_is_well(happens: &Happens) -> bool {
     match happens {
         Happens::Wanted { late } => *late,
         Happens::Obeys { luck } => *luck,
-        Happens::Probes(_, answer) => answer.is_ok(),
         Happens::ReportArrives { late } => !late,
         Happens::MailArrives
         | Happens::Grants
         | Happens::GrantArrives
         | Happens::Sees
         | Happens::Acks
+        | Happens::Probes(_)
         | Happens::RequestEnds => true,
         Happens::Unwanted
         | Happens::Sleep(_)
@@ -128,7 +128,7 @@ fn no_gateway(happens: &Happens) -> bool {
         | Happens::RequestBegins
         | Happens::RequestEnds
         | Happens::Acks
-        | Happens::Probes(..)
+        | Happens::Probes(_)
         | Happens::MailArrives => false,
     }
 }

@@ -246,15 +246,11 @@ impl Gateway {
         }
     }
 
-    pub(super) fn probes(&mut self, instance: Instance, result: Result<(), Failure>) {
-        match result {
-            // Said once, then there is nothing left to probe.
-            Ok(()) => {
-                self.view = View::Waking(None);
-                self.mail.push_back(Event::Reachable { instance });
-            }
-            Err(so_far) => self.mail.push_back(Event::NotReachable { instance, so_far }),
-        }
+    /// Said once, then there is nothing left to probe. That an instance does not answer yet changes only the name of
+    /// a failure, and is left to the table.
+    pub(super) fn probes(&mut self, instance: Instance) {
+        self.view = View::Waking(None);
+        self.mail.push_back(Event::Reachable { instance });
     }
 }
 
@@ -300,8 +296,8 @@ fn timeless(state: State) -> State {
             step: match step {
                 WakeStep::Clearing(_) | WakeStep::Queued => step,
                 WakeStep::Creating { instance, .. } => WakeStep::Creating { instance, deadline },
-                WakeStep::Probing { instance, endpoint, .. } => {
-                    WakeStep::Probing { instance, endpoint, so_far: Failure::NeverListened, deadline }
+                WakeStep::Probing { instance, endpoint, so_far, .. } => {
+                    WakeStep::Probing { instance, endpoint, so_far, deadline }
                 }
                 WakeStep::Resuming { running: paused, .. } => {
                     WakeStep::Resuming { running: running(paused), deadline }
