@@ -1,0 +1,198 @@
+//! An app as requests see it: its state, and what is going on with it. It keeps its identity from one table to
+//! the next, so that those who wait for it go on waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, Guard};
+use config::link::{Activity, Status};
+use config::model::AppId;
+
+use crate::note::{Note, Notes};
+use crate::telemetry::AppStats;
+
+/// An app, shared by all threads. The counters are relaxed: whoever needs them exact (to put an app to sleep)
+/// first has every thread say that it has seen the new state, and those messages order the rest.
+#[derive(Debug)]
+pub struct App {
+    /// Identity.
+    pub id: AppId,
+    /// Its place in every thread's list of slots; never used for another app.
+    pub index: usize,
+    /// What has been answered.
+    pub stats: AppStats,
+    state: ArcSwap<Seen>,
+    open: AtomicU32,
+    held: AtomicU32,
+    /// Microseconds since `epoch`; 0 means not yet.
+    last_active: AtomicU64,
+    /// Whether a [`Note::Touched`] is on its way.
+    touched: AtomicBool,
+    /// Whether a [`Note::Wanted`] is on its way.
+    asked: AtomicBool,
+    /// Whether a visitor that may not keep the app awake has woken it, and when: microseconds since `epoch`.
+    budget_spent: AtomicU64,
+    epoch: Instant,
+    notes: Notes,
+}
+
+/// A state and when it was heard of.
+#[derive(Debug)]
+pub struct Seen {
+    /// The state.
+    pub status: Status,
+    /// Durations in the state count from here.
+    pub at: Instant,
+}
+
+impl App {
+    /// An app nobody has asked for yet.
+    pub fn new(id: AppId, index: usize, status: Status, notes: Notes) -> Arc<Self> {
+        let epoch = Instant::now();
+        Arc::new(Self {
+            id,
+            index,
+            stats: AppStats::default(),
+            state: ArcSwap::from_pointee(Seen { status, at: epoch }),
+            open: AtomicU32::new(0),
+            held: AtomicU32::new(0),
+            last_active: AtomicU64::new(0),
+            touched: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+            budget_spent: AtomicU64::new(0),
+            epoch,
+            notes,
+        })
+    }
+
+    /// Its state now. Not to be kept across an await.
+    pub fn state(&self) -> Guard<Arc<Seen>> {
+        self.state.load()
+    }
+
+    /// Its state changes.
+    pub fn set(&self, status: Status) {
+        self.state.store(Arc::new(Seen { status, at: Instant::now() }));
+    }
+
+    /// Requests, streams and upgraded connections that are open.
+    pub fn open(&self) -> u32 {
+        self.open.load(Relaxed)
+    }
+
+    /// Requests that wait for it to wake.
+    pub fn held(&self) -> u32 {
+        self.held.load(Relaxed)
+    }
+
+    /// Asks revive to wake it; several at once become one message.
+    pub fn ask(self: &Arc<Self>) {
+        if !self.asked.swap(true, Relaxed) {
+            self.notes.send(Note::Wanted(self.clone()));
+        }
+    }
+
+    /// The note has been read; whoever asks from now on sends another.
+    pub fn note_read(&self, note: Sent) {
+        let flag = match note {
+            Sent::Wanted => &self.asked,
+            Sent::Touched => &self.touched,
+        };
+        flag.store(false, Relaxed);
+    }
+
+    /// How busy it is.
+    pub fn activity(&self) -> Activity {
+        let last = self.last_active.load(Relaxed);
+        let idle_for = (last > 0).then(|| self.epoch.elapsed().saturating_sub(Duration::from_micros(last)));
+        Activity { app: self.id.clone(), open: self.open(), held: self.held(), idle_for }
+    }
+
+    /// Whether a visitor that may not keep the app awake may wake it now: once in `every`.
+    pub fn spend_budget(&self, every: Duration) -> bool {
+        let now = micros(self.epoch.elapsed()).max(1);
+        let spent = self.budget_spent.load(Relaxed);
+        let free = spent == 0 || now - spent >= micros(every);
+        free && self.budget_spent.compare_exchange(spent, now, Relaxed, Relaxed).is_ok()
+    }
+
+    fn touch(self: &Arc<Self>, keeps_awake: bool) {
+        if keeps_awake {
+            self.last_active.store(micros(self.epoch.elapsed()).max(1), Relaxed);
+        }
+        // The load first: a swap takes the cache line from the other threads, a load does not.
+        if !self.touched.load(Relaxed) && !self.touched.swap(true, Relaxed) {
+            self.notes.send(Note::Touched(self.clone()));
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Which note was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// [`Note::Wanted`].
+    Wanted,
+    /// [`Note::Touched`].
+    Touched,
+}
+
+/// A request that is open at an app: holding it keeps the app from being put to sleep.
+#[derive(Debug)]
+pub struct Open {
+    app: Arc<App>,
+    keeps_awake: bool,
+}
+
+impl Open {
+    /// Counts a request in. The caller has just read that the app is awake, without an await since then.
+    pub fn enter(app: &Arc<App>, keeps_awake: bool) -> Self {
+        app.open.fetch_add(1, Relaxed);
+        app.touch(keeps_awake);
+        Self { app: app.clone(), keeps_awake }
+    }
+
+    /// The app.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.app.open.fetch_sub(1, Relaxed);
+        self.app.touch(self.keeps_awake);
+    }
+}
+
+/// A place among those held for an app.
+#[derive(Debug)]
+pub struct Place {
+    app: Arc<App>,
+}
+
+impl Place {
+    /// Takes a place, if there is one among `max`; whoever is first asks for the wake.
+    pub fn take(app: &Arc<App>, max: u32) -> Option<Self> {
+        let before = app.held.fetch_update(Relaxed, Relaxed, |held| (held < max).then_some(held + 1)).ok()?;
+        let place = Self { app: app.clone() };
+        if before == 0 {
+            app.ask();
+        }
+        app.touch(false);
+        Some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.app.held.fetch_sub(1, Relaxed) == 1 {
+            self.app.notes.send(Note::Unwanted(self.app.clone()));
+        }
+        self.app.touch(false);
+    }
+}

@@ -1,0 +1,94 @@
+//! The table: which request is whose. Immutable; a change builds a new one, and one request sees one table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use config::model::{self, AppId, HostPattern, PathPrefix};
+
+use crate::app::App;
+use crate::tenant::Identity;
+
+/// All routes of one generation.
+#[derive(Debug, Default)]
+pub struct Table {
+    exact: HashMap<Box<str>, Rules>,
+    wildcard: HashMap<Box<str>, Rules>,
+    apps: HashMap<AppId, Arc<Route>>,
+}
+
+/// The rules of one host, the longest prefix first.
+#[derive(Debug, Default)]
+struct Rules(Vec<(PathPrefix, Arc<Route>)>);
+
+/// Where a request goes, and what goes with it.
+#[derive(Debug)]
+pub struct Route {
+    /// The app.
+    pub app: Arc<App>,
+    /// What the platform says of it.
+    pub model: Arc<model::App>,
+    /// The headers that say whose it is.
+    pub identity: Identity,
+}
+
+/// Why there is no route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoute {
+    /// No app has this host.
+    UnknownHost,
+    /// The host is known, the path is nobody's.
+    UnknownPath,
+}
+
+impl Table {
+    /// Builds a table. Where two apps claim the same host and path, the first has it.
+    pub fn build(routes: Vec<Arc<Route>>) -> Self {
+        let mut table = Self::default();
+        for route in routes {
+            for rule in &route.model.routes {
+                let (hosts, host) = match &rule.host {
+                    HostPattern::Exact(host) => (&mut table.exact, host),
+                    HostPattern::Wildcard(suffix) => (&mut table.wildcard, suffix),
+                };
+                hosts.entry(host.as_str().into()).or_default().0.push((rule.path.clone(), route.clone()));
+            }
+            table.apps.insert(route.app.id.clone(), route);
+        }
+        for rules in table.exact.values_mut().chain(table.wildcard.values_mut()) {
+            rules.0.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.as_str().len()));
+        }
+        table
+    }
+
+    /// The route of a request by its host (lower case, without port) and path: an exact host before a wildcard,
+    /// the longest wildcard suffix before shorter ones, the longest path prefix before shorter ones.
+    ///
+    /// # Errors
+    /// Where the request is nobody's.
+    pub fn find(&self, host: &str, path: &str) -> Result<&Arc<Route>, NoRoute> {
+        let rules = self.rules(host).ok_or(NoRoute::UnknownHost)?;
+        let matching = rules.0.iter().find(|(prefix, _)| prefix.matches(path));
+        matching.map(|(_, route)| route).ok_or(NoRoute::UnknownPath)
+    }
+
+    /// The route of an app that was asked for at its own port.
+    pub fn of_app(&self, app: &AppId) -> Option<&Arc<Route>> {
+        self.apps.get(app)
+    }
+
+    /// All routes, one for each app.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.apps.values()
+    }
+
+    fn rules(&self, host: &str) -> Option<&Rules> {
+        if let Some(rules) = self.exact.get(host) {
+            return Some(rules);
+        }
+        if self.wildcard.is_empty() {
+            return None;
+        }
+        let suffixes = memchr::memchr_iter(b'.', host.as_bytes()).map(|dot| &host[dot + 1..]);
+        suffixes.into_iter().find_map(|suffix| self.wildcard.get(suffix))
+    }
+}
