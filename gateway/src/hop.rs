@@ -1,0 +1,99 @@
+//! Headers that belong to one hop (RFC 9110, section 7.6.1), and those that say what the hop before was.
+
+use std::net::IpAddr;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+static VIA: HeaderValue = HeaderValue::from_static("1.1 loco-edge");
+static HTTP: HeaderValue = HeaderValue::from_static("http");
+static UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
+static TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+
+/// Which protocol a message asks to change to, if it does: the value of `Upgrade`, where `Connection` names it.
+pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+    let protocol = headers.get(header::UPGRADE)?;
+    connection_options(headers).any(|option| option.eq_ignore_ascii_case("upgrade")).then(|| protocol.clone())
+}
+
+/// Takes off what was meant for us alone: the fixed names, and those that `Connection` names.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> =
+            connection_options(headers).filter_map(|option| option.parse().ok()).collect();
+        for name in named {
+            // Naming these would take from the message what it cannot do without (RFC 9110, section 7.6.1).
+            if name != header::HOST && name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING {
+                headers.remove(name);
+            }
+        }
+        headers.remove(header::CONNECTION);
+    }
+    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &header::UPGRADE, &header::PROXY_AUTHENTICATE] {
+        headers.remove(name);
+    }
+}
+
+/// Of a request's headers: hop-by-hop ones go; what is known of the hop before replaces what the client claims.
+pub fn forward_request(headers: &mut HeaderMap, client: &HeaderValue) {
+    let wants_trailers = headers.get(header::TE).is_some_and(|te| mentions(te, "trailers"));
+    remove_hop_by_hop(headers);
+    headers.remove(header::TE);
+    if wants_trailers {
+        headers.insert(header::TE, TRAILERS.clone());
+    }
+    headers.remove(header::PROXY_AUTHORIZATION);
+    // Answered here: `100 Continue` goes out when the app is there to read the body.
+    headers.remove(header::EXPECT);
+    // One truth only: an app that prefers `Forwarded` would otherwise read what the client says.
+    headers.remove(header::FORWARDED);
+    while let Some(claim) = headers.keys().find(|name| name.as_str().starts_with("x-forwarded-")).cloned() {
+        headers.remove(&claim);
+    }
+    if let Some(host) = headers.get(header::HOST).cloned() {
+        headers.insert(FORWARDED_HOST.clone(), host);
+    }
+    headers.insert(FORWARDED_FOR.clone(), client.clone());
+    headers.insert(REAL_IP.clone(), client.clone());
+    headers.insert(FORWARDED_PROTO.clone(), HTTP.clone());
+    headers.append(header::VIA, VIA.clone());
+}
+
+/// Asks the next hop for the same change of protocol.
+pub fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(header::CONNECTION, UPGRADE.clone());
+    headers.insert(header::UPGRADE, protocol);
+}
+
+/// Trailers that would be taken for framing, routing or identity by whoever merges them into the headers
+/// (RFC 9110, section 6.5.1).
+pub fn clean_trailers(trailers: &mut HeaderMap) {
+    remove_hop_by_hop(trailers);
+    crate::tenant::remove_claims(trailers);
+    let forbidden =
+        [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TE, header::TRAILER];
+    for name in forbidden.into_iter().chain([header::AUTHORIZATION, header::SET_COOKIE, header::CONTENT_TYPE])
+    {
+        trailers.remove(name);
+    }
+}
+
+/// A client's address as headers have it.
+pub fn client_value(address: IpAddr) -> HeaderValue {
+    let text = address.to_canonical().to_string();
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|option| !option.is_empty())
+}
+
+fn mentions(value: &HeaderValue, token: &str) -> bool {
+    value.to_str().is_ok_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+}

@@ -1,0 +1,99 @@
+//! Who asks: a browser that navigates, a program, or somebody who only looks whether the app is there.
+
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+use config::model::{self, Check};
+use http::header::{self, HeaderMap};
+use http::{Method, Request};
+
+/// How a request is treated while its app sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visitor {
+    /// A person's browser opens a page: it can be shown the waiting page.
+    Navigation,
+    /// A program, or a browser's request for something else than a page: it is held.
+    Program,
+    /// A health check, a monitor, a crawler: it never keeps an app awake, and wakes it once a day at most.
+    Passerby,
+}
+
+/// Names by which crawlers and monitors give themselves away.
+const PASSERBY_AGENTS: [&str; 18] = [
+    "googlebot",
+    "bingbot",
+    "yandex",
+    "baiduspider",
+    "duckduckbot",
+    "applebot",
+    "ahrefsbot",
+    "semrushbot",
+    "mj12bot",
+    "petalbot",
+    "gptbot",
+    "claudebot",
+    "ccbot",
+    "bytespider",
+    "uptimerobot",
+    "pingdom",
+    "kube-probe",
+    "statuscake",
+];
+
+/// All of them in one pass: every request is asked.
+static PASSERBY: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(PASSERBY_AGENTS).ok());
+
+impl Visitor {
+    /// Who sent this request.
+    pub fn of<B>(request: &Request<B>, app: &model::App) -> Self {
+        if is_health_check(request, app) || is_passerby(request.headers()) {
+            Self::Passerby
+        } else if is_navigation(request) {
+            Self::Navigation
+        } else {
+            Self::Program
+        }
+    }
+
+    /// Whether its requests count as use of the app.
+    pub fn keeps_awake(self) -> bool {
+        match self {
+            Self::Navigation | Self::Program => true,
+            Self::Passerby => false,
+        }
+    }
+}
+
+/// Whether a refusal is read by a person.
+pub fn reads_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// Browsers say so themselves (Fetch Metadata); older ones ask for HTML.
+fn is_navigation<B>(request: &Request<B>) -> bool {
+    if *request.method() != Method::GET || request.headers().contains_key(header::UPGRADE) {
+        return false;
+    }
+    match request.headers().get("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => reads_html(request.headers()),
+    }
+}
+
+fn is_health_check<B>(request: &Request<B>, app: &model::App) -> bool {
+    match &app.health.check {
+        Check::Tcp => false,
+        Check::Http { path } => {
+            let asked = request.uri().path();
+            // A check of "/" is no sign: that is where everybody goes.
+            asked != "/" && asked == path.split('?').next().unwrap_or(path)
+        }
+    }
+}
+
+fn is_passerby(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT);
+    agent.zip(PASSERBY.as_ref()).is_some_and(|(agent, names)| names.is_match(agent.as_bytes()))
+}
