@@ -70,6 +70,18 @@ pub const HOLD_DEADLINE: Words = Words {
     text: "It is still starting, but your request could not wait any longer. It was not passed on to the app.",
 };
 
+/// 503: the app sleeps, and whoever asks is none for whom it is woken.
+pub const ASLEEP: Words = Words {
+    title: "This app is asleep",
+    text: "It wakes up when a person visits it. Health checks and crawlers do not wake it more than once a day.",
+};
+
+/// 503: the edge itself is about to end.
+pub const SHUTTING_DOWN: Words = Words {
+    title: "Back in a moment",
+    text: "This server is being restarted. Your request was not passed on to the app.",
+};
+
 /// 503: no more requests may wait for the app, or be open to it.
 pub const QUEUE_FULL: Words = Words {
     title: "Too many visitors at once",

@@ -1,0 +1,99 @@
+//! What a response carries: bytes of ours, or an app's body as it comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::delivery::{Delivery, Ending};
+use crate::hop;
+
+/// The body of a response.
+#[derive(Debug)]
+pub enum Body {
+    /// Ours: whole, or already sent.
+    Own(Option<Bytes>),
+    /// An app's.
+    App(AppBody),
+}
+
+/// An app's body, and all that goes on until its end.
+#[derive(Debug)]
+pub struct AppBody {
+    incoming: Incoming,
+    delivery: Delivery,
+}
+
+impl AppBody {
+    /// Passes on a body; `delivery` learns how it ends.
+    pub fn new(incoming: Incoming, mut delivery: Delivery) -> Self {
+        // Hyper does not poll a body that has already ended.
+        if incoming.is_end_stream() {
+            delivery.end(Ending::Complete);
+        }
+        Self { incoming, delivery }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Own(Some(bytes))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::App(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::App(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::App(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+impl AppBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        Poll::Ready(match frame {
+            None => {
+                self.delivery.end(Ending::Complete);
+                None
+            }
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    hop::clean_trailers(trailers);
+                }
+                if self.incoming.is_end_stream() {
+                    self.delivery.end(Ending::Complete);
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                // The client's connection is broken off for it: a cut response must be seen as cut.
+                self.delivery.end(Ending::AppBrokeOff);
+                Some(Err(error))
+            }
+        })
+    }
+}
