@@ -1,0 +1,75 @@
+//! One request at its app, from the head of the response to the end of its body: the connection it holds, the count
+//! it is part of, and the one record that is made of it.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::StatusCode;
+
+use crate::app::Open;
+use crate::upstream::{self, Connection, Upload};
+use crate::worker::{Slot, Worker};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Delivery {
+    stage: Stage,
+    open: Open,
+    began: Instant,
+    status: StatusCode,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The body is on its way.
+    Streaming { worker: Rc<Worker>, slot: Rc<Slot>, connection: Connection, upload: Option<Upload> },
+    /// It has ended, and that is on record.
+    Ended,
+}
+
+/// How a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As the app meant it to.
+    Complete,
+    /// The app broke it off.
+    AppBrokeOff,
+    /// The client left before its end.
+    ClientLeft,
+}
+
+impl Delivery {
+    /// From the head of the response on.
+    pub fn new(
+        (worker, slot): (Rc<Worker>, Rc<Slot>),
+        connection: Connection,
+        upload: Option<Upload>,
+        open: Open,
+        (began, status): (Instant, StatusCode),
+    ) -> Self {
+        Self { stage: Stage::Streaming { worker, slot, connection, upload }, open, began, status }
+    }
+
+    /// The body has ended, in one way or another; only the first word counts.
+    pub fn end(&mut self, ending: Ending) {
+        let Stage::Streaming { worker, slot, connection, upload } =
+            std::mem::replace(&mut self.stage, Stage::Ended)
+        else {
+            return;
+        };
+        self.open.app().stats.record(self.status, ending, self.began.elapsed());
+        // A response that came before the app had read the whole request leaves the connection in a state that
+        // nobody can know: it is closed (hyperium/hyper#4176).
+        let uploaded = upload.is_none_or(|upload| upload.is_finished());
+        if ending == Ending::Complete && uploaded {
+            upstream::give_back(&worker, &slot, connection);
+        }
+    }
+}
+
+impl Drop for Delivery {
+    /// Hyper drops the body of a response whose client has left; it is the only sign of it.
+    fn drop(&mut self) {
+        self.end(Ending::ClientLeft);
+    }
+}

@@ -1,0 +1,23 @@
+//! 1xx responses of an app, passed on as they come (RFC 9110, section 15.2): 103 Early Hints, 102 Processing.
+
+use http::{Request, StatusCode};
+use send_wrapper::SendWrapper;
+
+use crate::upstream::RequestBody;
+use crate::{conn, hop, tenant};
+
+/// Has 1xx responses to this request sent to the client at once. `100 Continue` is ours: it goes out when the app is
+/// there to read the body.
+pub fn pass_on(request: &mut Request<RequestBody>, client: &conn::Exchange) {
+    // Hyper wants a callback that could be called anywhere; ours is only ever called by the connection's own task,
+    // which runs on this thread.
+    let client = SendWrapper::new(client.clone());
+    hyper::ext::on_informational(request, move |interim| {
+        if interim.status() != StatusCode::CONTINUE {
+            let mut headers = interim.headers().clone();
+            hop::remove_hop_by_hop(&mut headers);
+            tenant::remove_claims(&mut headers);
+            client.interim(interim.status(), &headers);
+        }
+    });
+}

@@ -1,0 +1,129 @@
+//! A request on its way to the app: ours to change, and to try again as long as not a byte of it was sent.
+
+use std::rc::Rc;
+
+use http::header::{self, HeaderValue};
+use http::uri::{PathAndQuery, Uri};
+use http::{Request, StatusCode, Version};
+
+use crate::answer::Refusal;
+use crate::pipeline::{Passage, Pipeline};
+use crate::upstream::{self, Answered, Fault, RequestBody, Target, Upload};
+use crate::worker::Worker;
+use crate::{conn, hop, interim, trace};
+
+/// A request as the app gets it, but for whose it is.
+#[derive(Debug)]
+pub struct Outbound {
+    request: Request<RequestBody>,
+    exchanged: Exchanged,
+}
+
+/// What is still to be known when the response comes.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// What has become of the body, if there is one.
+    pub upload: Option<Upload>,
+    /// The client's connection.
+    pub client: conn::Exchange,
+    /// Whether the client asked to change protocols.
+    pub wants_upgrade: bool,
+}
+
+/// A request that was not answered.
+#[derive(Debug)]
+pub enum Unsent {
+    /// Not a byte of it was sent: it can be tried again.
+    Again(Fault, Box<Outbound>),
+    /// The app may have seen it.
+    Lost(Fault, Option<Upload>),
+}
+
+impl Outbound {
+    /// Makes a client's request the app's.
+    pub fn new(request: Request<conn::RequestBody>, pipeline: &Pipeline, client: conn::Exchange) -> Self {
+        let (mut parts, incoming) = request.into_parts();
+        let (body, upload) = RequestBody::new(incoming, pipeline.worker.settings.max_body);
+        let upgrade = hop::upgrade(&parts.headers);
+        let wants_upgrade = upgrade.is_some();
+        hop::forward_request(&mut parts.headers, &pipeline.client);
+        if let Some(protocol) = upgrade {
+            hop::ask_upgrade(&mut parts.headers, protocol);
+        }
+        trace::ensure(&mut parts.headers);
+        parts.extensions.clear();
+        parts.version = Version::HTTP_11;
+        let mut request = origin_form(Request::from_parts(parts, body));
+        interim::pass_on(&mut request, &client);
+        Self { request, exchanged: Exchanged { upload, client, wants_upgrade } }
+    }
+
+    /// The request, for finding its way once more.
+    pub fn request(&self) -> &Request<RequestBody> {
+        &self.request
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    /// Gives itself back where it may be tried again.
+    pub async fn send(
+        mut self,
+        worker: &Rc<Worker>,
+        passage: &Passage,
+    ) -> Result<(Answered, Exchanged), Unsent> {
+        passage.route.identity.stamp(self.request.headers_mut());
+        let slot = worker.slot(&passage.route.app);
+        let target = Target {
+            worker,
+            slot: &slot,
+            instance: passage.entered.instance,
+            endpoint: passage.entered.endpoint,
+            response_timeout: passage.route.model.response_timeout,
+        };
+        match upstream::send(target, self.request).await {
+            Ok(answered) if is_misunderstood(&answered, &self.exchanged) => {
+                Err(Unsent::Lost(Fault::Malformed, None))
+            }
+            Ok(answered) => Ok((answered, self.exchanged)),
+            Err(upstream::Failed { fault, unsent: Some(request) }) => {
+                Err(Unsent::Again(fault, Box::new(Self { request, exchanged: self.exchanged })))
+            }
+            Err(upstream::Failed { fault, unsent: None }) => Err(Unsent::Lost(fault, self.exchanged.upload)),
+        }
+    }
+}
+
+impl Unsent {
+    /// What the client is told.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Again(fault, _) => Refusal::Upstream(*fault),
+            Self::Lost(_, Some(upload)) if upload.is_too_large() => Refusal::BodyTooLarge,
+            Self::Lost(_, Some(upload)) if upload.client_failed() => Refusal::BodyBroken,
+            Self::Lost(fault, _) => Refusal::Upstream(*fault),
+        }
+    }
+}
+
+/// A change of protocol that nobody asked for (RFC 9110, section 15.2.2).
+fn is_misunderstood(answered: &Answered, exchanged: &Exchanged) -> bool {
+    answered.response.status() == StatusCode::SWITCHING_PROTOCOLS && !exchanged.wants_upgrade
+}
+
+/// The form in which origin servers expect a target (RFC 9112, section 3.2.1), with a `Host` in any case.
+fn origin_form(mut request: Request<RequestBody>) -> Request<RequestBody> {
+    if let Some(authority) = request.uri().authority() {
+        // An absolute target replaces the header (RFC 9112, section 3.2.2).
+        let host = HeaderValue::from_str(authority.as_str());
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
+        if let Ok(host) = host {
+            request.headers_mut().insert(header::HOST, host);
+        }
+    } else if !request.headers().contains_key(header::HOST) {
+        // HTTP/1.0, at an app's own port.
+        request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
+    }
+    request
+}

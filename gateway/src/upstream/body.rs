@@ -1,0 +1,147 @@
+//! A client's body on its way to the app.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::conn;
+use crate::hop;
+
+/// The body of a request.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// There is none.
+    Empty,
+    /// It is read from the client as fast as the app takes it.
+    Client(ClientBody),
+}
+
+/// A body that is being read.
+#[derive(Debug)]
+pub struct ClientBody {
+    incoming: conn::RequestBody,
+    /// How many bytes may still come.
+    left: u64,
+    upload: Upload,
+}
+
+/// What has become of an upload; shared with whoever answers the request.
+#[derive(Clone, Debug, Default)]
+pub struct Upload(Rc<Cell<Progress>>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    #[default]
+    Flowing,
+    Finished,
+    TooLarge,
+    ClientFailed,
+}
+
+impl Upload {
+    /// Whether the app has got all of it.
+    pub fn is_finished(&self) -> bool {
+        self.0.get() == Progress::Finished
+    }
+
+    /// Whether it was cut off because it was too large.
+    pub fn is_too_large(&self) -> bool {
+        self.0.get() == Progress::TooLarge
+    }
+
+    /// Whether the client broke it off, or sent what is no body.
+    pub fn client_failed(&self) -> bool {
+        self.0.get() == Progress::ClientFailed
+    }
+}
+
+impl RequestBody {
+    /// A client's body of at most `limit` bytes.
+    pub fn new(incoming: conn::RequestBody, limit: u64) -> (Self, Option<Upload>) {
+        if incoming.is_end_stream() {
+            return (Self::Empty, None);
+        }
+        let upload = Upload::default();
+        (Self::Client(ClientBody { incoming, left: limit, upload: upload.clone() }), Some(upload))
+    }
+}
+
+/// Why a body stopped; the request is answered by what [`Upload`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// More bytes than the tenant may send.
+    #[error("the request's body is larger than allowed")]
+    TooLarge,
+    /// The client left, or its framing was wrong.
+    #[error("the client did not finish its request's body")]
+    Client,
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Client(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Client(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Client(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+impl ClientBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        Poll::Ready(match frame {
+            None => {
+                self.upload.0.set(Progress::Finished);
+                None
+            }
+            Some(Ok(frame)) => Some(self.pass(frame)),
+            Some(Err(_)) => {
+                self.upload.0.set(Progress::ClientFailed);
+                Some(Err(BodyError::Client))
+            }
+        })
+    }
+
+    fn pass(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        if let Some(data) = frame.data_ref() {
+            let length = data.len() as u64;
+            if length > self.left {
+                self.upload.0.set(Progress::TooLarge);
+                return Err(BodyError::TooLarge);
+            }
+            self.left -= length;
+        }
+        if let Some(trailers) = frame.trailers_mut() {
+            hop::clean_trailers(trailers);
+        }
+        // Hyper asks `is_end_stream` after the last byte and never polls again.
+        if self.incoming.is_end_stream() {
+            self.upload.0.set(Progress::Finished);
+        }
+        Ok(frame)
+    }
+}

@@ -1,0 +1,152 @@
+//! The way to an app: a pooled connection, or a new one; and what goes wrong there.
+
+mod body;
+mod pool;
+mod upgrade;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use config::link::Instance;
+use http::{Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use tokio::net::TcpStream;
+
+pub use body::{RequestBody, Upload};
+pub use pool::{Connection, Pool};
+pub use upgrade::splice;
+
+use crate::worker::{Slot, Worker};
+
+/// An idle connection younger than this is trusted with any request. An older one may just be being closed by the
+/// app (Node does so after 5 s, gunicorn after 2 s), and then nobody can tell whether a request that was written
+/// has been read: so a request that must not be repeated gets a new connection instead (RFC 9112, section 9.3.1).
+const TRUSTED_IDLE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// What went wrong between us and an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No connection: nothing listens, or it could not be reached in time. No byte of the request was sent.
+    #[error("the app refused the connection")]
+    Refused,
+    /// The connection ended before the head of a response came.
+    #[error("the app closed the connection without a response")]
+    Reset,
+    /// What came was not HTTP/1.1.
+    #[error("the app's response was not understood")]
+    Malformed,
+    /// No head of a response within the app's `response_timeout`.
+    #[error("the app did not respond in time")]
+    Timeout,
+}
+
+/// Where and how a request is sent.
+#[derive(Debug)]
+pub struct Target<'a> {
+    /// This thread.
+    pub worker: &'a Rc<Worker>,
+    /// What it has of the app.
+    pub slot: &'a Rc<Slot>,
+    /// The run.
+    pub instance: Instance,
+    /// Its address.
+    pub endpoint: SocketAddr,
+    /// How long until the head of the response.
+    pub response_timeout: std::time::Duration,
+}
+
+/// A request that could not be sent or was not answered.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub fault: Fault,
+    /// The request, if not a byte of it was sent: it may be tried again.
+    pub unsent: Option<Request<RequestBody>>,
+}
+
+/// The head of a response, and the connection it came on.
+#[derive(Debug)]
+pub struct Answered {
+    /// The response.
+    pub response: Response<Incoming>,
+    /// To be pooled again at the end of the body, or dropped.
+    pub connection: Connection,
+}
+
+/// Sends a request and waits for the head of its response. A pooled connection that turns out to be closed before a
+/// byte was sent costs the client nothing: the next one is taken.
+///
+/// # Errors
+/// Says what went wrong, and gives the request back if it was not sent.
+pub async fn send(target: Target<'_>, mut request: Request<RequestBody>) -> Result<Answered, Failed> {
+    let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
+    let deadline = tokio::time::Instant::now() + target.response_timeout;
+    loop {
+        let pooled = take_pooled(&target, repeatable);
+        let mut connection = match pooled {
+            Some(connection) => connection,
+            None => match dial(&target).await {
+                Ok(connection) => connection,
+                Err(fault) => return Err(Failed { fault, unsent: Some(request) }),
+            },
+        };
+        // An app may close a connection in the moment in which it is used again. Only of a request that may be repeated
+        // a copy is kept for that (RFC 9110, section 9.2.2); on a new connection there is no such moment.
+        let copy = (repeatable && connection.was_pooled()).then(|| repeat(&request));
+        let answered = tokio::time::timeout_at(deadline, connection.send(request)).await;
+        let (fault, unsent) = match answered {
+            Ok(Ok(response)) => return Ok(Answered { response, connection }),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(Failed { fault: Fault::Timeout, unsent: None }),
+        };
+        request = match unsent.or(copy.filter(|_| fault == Fault::Reset)) {
+            Some(again) if connection.was_pooled() => again,
+            unsent => return Err(Failed { fault, unsent }),
+        };
+    }
+}
+
+/// The same request once more; it has no body.
+fn repeat(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    copy
+}
+
+fn take_pooled(target: &Target<'_>, repeatable: bool) -> Option<Connection> {
+    let now = Instant::now();
+    let oldest = if repeatable { target.worker.settings.upstream_idle_timeout } else { TRUSTED_IDLE };
+    target.slot.pool.borrow_mut().take(target.instance, now, oldest)
+}
+
+async fn dial(target: &Target<'_>) -> Result<Connection, Fault> {
+    let connecting = TcpStream::connect(target.endpoint);
+    let limit = target.worker.settings.connect_timeout;
+    let stream = match tokio::time::timeout(limit, connecting).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(_)) | Err(_) => return Err(Fault::Refused),
+    };
+    // Latency before bandwidth: a head must not wait for the acknowledgement of the one before.
+    let _slower = stream.set_nodelay(true);
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let builder = http1::Builder::new();
+    let (sender, driver) = builder.handshake(io).await.map_err(|_| Fault::Reset)?;
+    let task = tokio::task::spawn_local(async move {
+        // What ends a connection is told to the request on it; without one it is of no interest.
+        let _ended = driver.with_upgrades().await;
+    });
+    Ok(Connection::new(sender, task.abort_handle(), target.instance))
+}
+
+/// Puts a connection back when the response on it has come to its end.
+pub fn give_back(worker: &Rc<Worker>, slot: &Slot, connection: Connection) {
+    if slot.pool.borrow_mut().put(connection, Instant::now()) {
+        worker.sweep_later();
+    }
+}

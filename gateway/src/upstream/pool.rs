@@ -1,0 +1,114 @@
+//! Idle connections of one thread to one app.
+
+use std::time::{Duration, Instant};
+
+use config::link::Instance;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
+
+use super::{Fault, RequestBody};
+
+/// How many idle connections one thread keeps to one app.
+const MAX_IDLE: usize = 64;
+
+/// A connection to an instance. Dropping it closes it, whatever is under way on it.
+#[derive(Debug)]
+pub struct Connection {
+    sender: SendRequest<RequestBody>,
+    task: AbortHandle,
+    instance: Instance,
+    pooled: bool,
+}
+
+impl Connection {
+    /// A new connection.
+    pub fn new(sender: SendRequest<RequestBody>, task: AbortHandle, instance: Instance) -> Self {
+        Self { sender, task, instance, pooled: false }
+    }
+
+    /// Whether it has carried a request before.
+    pub fn was_pooled(&self) -> bool {
+        self.pooled
+    }
+
+    /// Sends a request; on failure returns it if no byte of it was sent.
+    pub async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, (Fault, Option<Request<RequestBody>>)> {
+        // Just pooled, it may still be finishing the exchange before.
+        if !self.sender.is_ready() && self.sender.ready().await.is_err() {
+            return Err((Fault::Reset, Some(request)));
+        }
+        self.sender.try_send_request(request).await.map_err(|mut error| {
+            let unsent = error.take_message();
+            let fault = if error.error().is_parse() { Fault::Malformed } else { Fault::Reset };
+            (fault, unsent)
+        })
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Idle connections, the one used last at the end.
+#[derive(Debug, Default)]
+pub struct Pool {
+    idle: Vec<(Connection, Instant)>,
+}
+
+impl Pool {
+    /// The connection used last, if it goes to this instance and has been idle for at most `oldest`.
+    pub fn take(&mut self, instance: Instance, now: Instant, oldest: Duration) -> Option<Connection> {
+        while let Some((connection, since)) = self.idle.pop() {
+            if connection.instance != instance {
+                // An earlier run: none of what is left can be of use.
+                self.idle.clear();
+                return None;
+            }
+            if now.saturating_duration_since(since) > oldest {
+                // The others have been idle for longer still, but may serve requests that are less delicate.
+                self.idle.push((connection, since));
+                return None;
+            }
+            if !connection.sender.is_closed() {
+                return Some(Connection::reuse(connection));
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection; false if it is of no use any more.
+    pub fn put(&mut self, connection: Connection, now: Instant) -> bool {
+        let of_use = !connection.sender.is_closed() && self.idle.len() < MAX_IDLE;
+        if of_use {
+            self.idle.push((connection, now));
+        }
+        of_use
+    }
+
+    /// Closes all.
+    pub fn clear(&mut self) {
+        self.idle.clear();
+    }
+
+    /// Closes those idle for longer than `limit`; returns whether any is left.
+    pub fn sweep(&mut self, now: Instant, limit: Duration) -> bool {
+        self.idle.retain(|(connection, since)| {
+            !connection.sender.is_closed() && now.saturating_duration_since(*since) < limit
+        });
+        !self.idle.is_empty()
+    }
+}
+
+impl Connection {
+    fn reuse(mut connection: Self) -> Self {
+        connection.pooled = true;
+        connection
+    }
+}
