@@ -1,1 +1,42 @@
+//! The data plane: answers requests, never talks to the platform.
+//!
+//! ```text
+//!            listen ─► conn ─► pipeline ─► upstream ─► app            one thread per core, each with its own
+//!                       │         │  ▲                                runtime and connections (worker)
+//!                       │         ▼  │
+//!                       │   wake_answer, hold ◄── app (state) ◄── session ◄══ link ══► revive
+//!                       ▼         │                    ▲             │
+//!                     answer ◄────┘       note ────────┴─────────────┘ probe
+//! ```
+//!
+//! A request's way is in [`pipeline`]. What all threads share is the [`table`], swapped as a whole, and each [`app`]'s
+//! state and counters; no lock is shared by all requests, none is held across an await.
+
+pub mod answer;
+pub mod app;
+pub mod body;
 pub mod conn;
+pub mod delivery;
+pub mod hold;
+pub mod hop;
+pub mod host;
+pub mod inbound;
+pub mod interim;
+pub mod listen;
+pub mod note;
+pub mod outbound;
+pub mod page;
+pub mod pipeline;
+pub mod probe;
+pub mod session;
+pub mod table;
+pub mod telemetry;
+pub mod tenant;
+mod threads;
+pub mod trace;
+pub mod upstream;
+pub mod visitor;
+pub mod wake_answer;
+pub mod worker;
+
+pub use threads::{Gateway, StartError};

@@ -72,3 +72,9 @@ impl Drop for RequestBody {
         }
     }
 }
+
+impl std::fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RequestBody").field("incoming", &self.incoming).field("number", &self.number).finish()
+    }
+}

@@ -4,10 +4,11 @@ use tokio::sync::watch;
 
 /// Held while connections may go on. When it is dropped, every connection that holds the `Drain` made with it closes
 /// as soon as it is idle, and says so in the response it is in.
+#[derive(Debug)]
 pub struct Serving(watch::Sender<()>);
 
 /// Tells a connection when to end. Cheap to clone, and can be sent to other threads.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Drain(watch::Receiver<()>);
 
 impl Serving {

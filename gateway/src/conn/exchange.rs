@@ -12,7 +12,7 @@ use super::upgrade::Upgraded;
 
 /// One request and its place on the connection. Cheap to clone; kept beyond the response, it does nothing, and does not
 /// keep the socket open.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Exchange {
     peer: SocketAddr,
     line: Weak<Line>,

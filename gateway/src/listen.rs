@@ -1,0 +1,215 @@
+//! Where connections come in. One listening socket is shared by all threads: it is bound once, without SO_REUSEPORT,
+//! so that a port that somebody else has is found (with it, a second program binds silently and takes half of the
+//! traffic), and no connection waits in the queue of a thread that is gone or busy.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdTcpListener, TcpStream as StdTcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use config::model::AppId;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::answer::Refusal;
+use crate::body::Body;
+use crate::conn::{self, Drain, Handler, Violation};
+use crate::hop;
+use crate::pipeline::Pipeline;
+use crate::worker::{Order, Orders, Worker};
+
+/// Connections that may wait to be accepted; what the kernel allows, as a rule.
+const BACKLOG: i32 = 4_096;
+/// How long accepting pauses when the process has no descriptor left for one more.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// How many connections above the mean a thread keeps before it hands new ones on.
+const IMBALANCE: usize = 16;
+
+/// What a listener's requests are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Whichever app the host and path name.
+    Hosts,
+    /// This app, whatever the host: its own port, for its neighbours.
+    App(AppId),
+}
+
+/// A bound socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: StdTcpListener,
+    entry: Entry,
+}
+
+impl Listener {
+    /// Binds.
+    ///
+    /// # Errors
+    /// As of bind(2): the address is in use, or not ours.
+    pub fn bind(address: SocketAddr, entry: Entry) -> io::Result<Self> {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+        // Only skips the wait for old connections (TIME_WAIT): on Linux a port that is listened on stays taken.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket: socket.into(), entry })
+    }
+
+    /// The address, with its real port.
+    ///
+    /// # Errors
+    /// As of getsockname(2).
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The same socket, for one more thread.
+    ///
+    /// # Errors
+    /// As of dup(2).
+    pub fn share(&self) -> io::Result<Self> {
+        Ok(Self { socket: self.socket.try_clone()?, entry: self.entry.clone() })
+    }
+}
+
+/// What all threads know of each other.
+#[derive(Debug)]
+pub struct Fleet {
+    /// Open connections of each thread.
+    connections: Box<[AtomicUsize]>,
+    /// Where each takes orders.
+    pub orders: Vec<Orders>,
+    /// One permit for each connection there may be.
+    room: Arc<Semaphore>,
+}
+
+impl Fleet {
+    /// Threads without connections, which may have `max_connections` in all.
+    pub fn new(orders: Vec<Orders>, max_connections: usize) -> Arc<Self> {
+        let connections = orders.iter().map(|_| AtomicUsize::new(0)).collect();
+        Arc::new(Self { connections, orders, room: Arc::new(Semaphore::new(max_connections)) })
+    }
+
+    /// Open connections in all.
+    pub fn connections(&self) -> usize {
+        self.connections.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
+    /// The thread that should have a new connection which `accepted` has accepted.
+    fn choose(&self, accepted: usize) -> usize {
+        let mine = self.connections[accepted].load(Relaxed);
+        let mean = self.connections() / self.connections.len();
+        if mine <= mean + IMBALANCE {
+            return accepted;
+        }
+        let least = (0..self.connections.len()).min_by_key(|index| self.connections[*index].load(Relaxed));
+        least.unwrap_or(accepted)
+    }
+}
+
+/// One thread's part in accepting.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The thread.
+    pub worker: Rc<Worker>,
+    /// Its number.
+    pub index: usize,
+    /// The others.
+    pub fleet: Arc<Fleet>,
+    /// Ends idle connections.
+    pub drain: Drain,
+}
+
+impl Post {
+    /// Accepts until the task is ended.
+    pub async fn accept(self, listener: Listener) -> io::Result<()> {
+        let socket = TcpListener::from_std(listener.socket)?;
+        loop {
+            // No more than there may be: the others wait in the kernel's queue.
+            let Ok(room) = self.fleet.room.clone().acquire_owned().await else { return Ok(()) };
+            match socket.accept().await {
+                Ok((stream, peer)) => self.place(stream, peer, &listener.entry, room),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections; trying again");
+                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Serves a connection on this thread, or hands it on.
+    fn place(&self, stream: TcpStream, peer: SocketAddr, entry: &Entry, room: OwnedSemaphorePermit) {
+        let chosen = self.fleet.choose(self.index);
+        if chosen == self.index {
+            return self.serve(stream, peer, entry.clone(), room);
+        }
+        match stream.into_std() {
+            Ok(stream) => {
+                let order = Order::Adopt(stream, peer, entry.clone(), room);
+                // A thread that has ended takes nothing; the connection is closed with the order.
+                let _ended = self.fleet.orders[chosen].send(order);
+            }
+            Err(error) => tracing::warn!(%error, "a connection could not be handed to another thread"),
+        }
+    }
+
+    /// Whether this thread has no connection.
+    pub fn is_idle(&self) -> bool {
+        self.fleet.connections[self.index].load(Relaxed) == 0
+    }
+
+    /// Serves a connection that another thread has accepted.
+    pub fn adopt(&self, stream: StdTcpStream, peer: SocketAddr, entry: Entry, room: OwnedSemaphorePermit) {
+        match TcpStream::from_std(stream) {
+            Ok(stream) => self.serve(stream, peer, entry, room),
+            Err(error) => tracing::warn!(%error, "a connection could not be taken from another thread"),
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, entry: Entry, room: OwnedSemaphorePermit) {
+        // Latency before bandwidth; a socket that cannot is only slower.
+        let _slower = stream.set_nodelay(true);
+        let client = hop::client_value(peer.ip());
+        let pipeline = Rc::new(Pipeline { worker: self.worker.clone(), entry, client });
+        let post = self.clone();
+        self.fleet.connections[self.index].fetch_add(1, Relaxed);
+        tokio::task::spawn_local(async move {
+            let limits = post.worker.settings.clone();
+            let end = conn::serve(stream, peer, pipeline, limits, post.drain.clone()).await;
+            tracing::trace!(?end, %peer, "connection ended");
+            post.fleet.connections[post.index].fetch_sub(1, Relaxed);
+            drop(room);
+        });
+    }
+}
+
+impl Handler for Pipeline {
+    type Body = Body;
+
+    async fn handle(
+        self: Rc<Self>,
+        request: http::Request<conn::RequestBody>,
+        exchange: conn::Exchange,
+    ) -> http::Response<Body> {
+        self.answer(request, exchange).await
+    }
+
+    fn refuse(&self, violation: Violation) -> bytes::Bytes {
+        let refusal = Refusal::Violation(violation);
+        self.worker.refusals.count(refusal);
+        refusal.raw()
+    }
+}
+
+/// Errors that are about the connection which was to be accepted, not about accepting (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,232 @@
+//! A request's way, on one screen: [`Pipeline::proceed`].
+//!
+//! ```text
+//!   conn ─► route ─► visitor ─► admit ──awake──► tenant, hop ─► upstream ─► tenant, hop ─► conn
+//!             │                   │ not awake                        │
+//!             │                   ▼                                  │
+//!             │             wake_answer ─► hold ─► route once more   │
+//!             └───────────────────┴──────────── answer ◄─────────────┘ whoever stops it says why
+//! ```
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::{self, HeaderValue};
+use http::{Request, Response};
+
+use crate::answer::{self, Refusal};
+use crate::app::Place;
+use crate::body::Body;
+use crate::conn;
+use crate::hold::{self, Ticket, Waited};
+use crate::listen::Entry;
+use crate::outbound::{Outbound, Unsent};
+use crate::page;
+use crate::table::{NoRoute, Route};
+use crate::visitor::{self, Visitor};
+use crate::wake_answer::{self, PASSERBY_BUDGET, Progress, TooLong, WakeAnswer};
+use crate::worker::{Entered, Shut, Worker};
+use crate::{host, inbound};
+
+/// How often a request is tried whose app refuses the connection, and how long it waits before it is tried again: of
+/// an app that has just died one knows so a moment later, and then the request is held instead.
+const ATTEMPTS: u32 = 3;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// How often the waiting page reloads itself.
+const PAGE_RELOAD: Duration = Duration::from_secs(1);
+
+/// The way of the requests of one connection.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// This thread.
+    pub worker: Rc<Worker>,
+    /// Where the connection came in.
+    pub entry: Entry,
+    /// The client's address, for the app.
+    pub client: HeaderValue,
+}
+
+/// A request that its app may have now.
+#[derive(Debug)]
+pub struct Passage {
+    /// Whose it is.
+    pub route: Arc<Route>,
+    /// Its place at the app.
+    pub entered: Entered,
+    /// If it was held, its leave to go.
+    pub ticket: Option<Ticket>,
+}
+
+/// Why a request does not reach its app.
+#[derive(Debug)]
+pub struct Stop {
+    route: Option<Arc<Route>>,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Refused(Refusal),
+    Waiting(Progress),
+}
+
+impl Pipeline {
+    /// Answers a request.
+    pub async fn answer(
+        &self,
+        request: Request<conn::RequestBody>,
+        exchange: conn::Exchange,
+    ) -> Response<Body> {
+        let html = visitor::reads_html(request.headers());
+        match self.proceed(request, exchange).await {
+            Ok(response) => response,
+            Err(stop) => self.stopped(stop, html),
+        }
+    }
+
+    /// The whole way of a request to its app and back.
+    async fn proceed(
+        &self,
+        request: Request<conn::RequestBody>,
+        exchange: conn::Exchange,
+    ) -> Result<Response<Body>, Stop> {
+        let began = Instant::now();
+        let mut route = self.route(&request)?;
+        self.check_length(&request, &route)?;
+        let visitor = Visitor::of(&request, &route.model);
+        let mut passage = self.admit(&request, route, visitor, began).await?;
+        let mut outbound = Outbound::new(request, self, exchange);
+        let mut attempts = 1;
+        loop {
+            let unsent = match outbound.send(&self.worker, &passage).await {
+                Ok(answered) => return Ok(inbound::response(&self.worker, passage, answered, began)),
+                Err(Unsent::Again(_, unsent)) if attempts < ATTEMPTS => *unsent,
+                Err(unsent) => return Err(Stop::at(&passage.route, unsent.refusal())),
+            };
+            drop(passage);
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            route = self.route(unsent.request())?;
+            passage = self.admit(unsent.request(), route, visitor, began).await?;
+            (outbound, attempts) = (unsent, attempts + 1);
+        }
+    }
+
+    /// Whose a request is, in the table of this moment.
+    fn route<B>(&self, request: &Request<B>) -> Result<Arc<Route>, Stop> {
+        let table = self.worker.table.load();
+        let found = match &self.entry {
+            Entry::App(app) => table.of_app(app).ok_or(NoRoute::UnknownHost),
+            Entry::Hosts => {
+                let mut buffer = host::Buffer::default();
+                let host = host::of(request, &mut buffer).unwrap_or_default();
+                table.find(host, request.uri().path())
+            }
+        };
+        found.cloned().map_err(|no_route| Stop {
+            route: None,
+            why: Why::Refused(match no_route {
+                NoRoute::UnknownHost => Refusal::UnknownHost,
+                NoRoute::UnknownPath => Refusal::UnknownPath,
+            }),
+        })
+    }
+
+    /// What is too large is refused by what its head says, before it wakes anything.
+    fn check_length(&self, request: &Request<conn::RequestBody>, route: &Arc<Route>) -> Result<(), Stop> {
+        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let length = length.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        if length > self.worker.settings.max_body {
+            return Err(Stop::at(route, Refusal::BodyTooLarge));
+        }
+        Ok(())
+    }
+
+    /// Lets a request go to its app, at once or when it is up.
+    async fn admit<B>(
+        &self,
+        request: &Request<B>,
+        mut route: Arc<Route>,
+        visitor: Visitor,
+        began: Instant,
+    ) -> Result<Passage, Stop> {
+        let mut ticket = None;
+        loop {
+            match self.worker.enter(&route, ticket.as_ref(), visitor.keeps_awake()) {
+                Ok(entered) => return Ok(Passage { route, entered, ticket }),
+                Err(Shut::Busy) => return Err(Stop::at(&route, Refusal::AppBusy)),
+                Err(Shut::InLine | Shut::NotAwake) => {}
+            }
+            drop(ticket.take());
+            // Boxed, because few requests wait, and what waiting needs would make room in every connection.
+            ticket = Box::pin(self.wait(&route, visitor, began)).await?;
+            route = self.route(request)?;
+        }
+    }
+
+    /// Waits for an app that is not awake, or says what the request gets instead.
+    async fn wait(
+        &self,
+        route: &Arc<Route>,
+        visitor: Visitor,
+        began: Instant,
+    ) -> Result<Option<Ticket>, Stop> {
+        if self.worker.is_closing() {
+            return Err(Stop::at(route, Refusal::ShuttingDown));
+        }
+        let policy = &route.model.wake;
+        let may_wake = || route.app.spend_budget(PASSERBY_BUDGET);
+        let answer = wake_answer::decide(&route.app.state(), policy, visitor, began.elapsed(), may_wake);
+        let (at_most, or) = match answer {
+            WakeAnswer::Hold { at_most, or } => (at_most, or),
+            WakeAnswer::Page => {
+                route.app.ask();
+                return Err(Stop::waiting(route));
+            }
+            WakeAnswer::Refuse(refusal) => return Err(Stop::at(route, refusal)),
+        };
+        let place = Place::take(&route.app, policy.max_held);
+        let place = place.ok_or_else(|| Stop::at(route, Refusal::TooManyHeld))?;
+        match hold::wait(&self.worker, &route.app, place, (began + at_most).into()).await {
+            Waited::Up(ticket) => Ok(Some(ticket)),
+            Waited::Changed => Ok(None),
+            Waited::TooLong => Err(match or {
+                TooLong::Page => Stop::waiting(route),
+                TooLong::Refuse => Stop::at(route, Refusal::HoldTimeout),
+            }),
+        }
+    }
+
+    /// The answer to a request that does not reach its app.
+    fn stopped(&self, stop: Stop, html: bool) -> Response<Body> {
+        let app = stop.route.as_ref().map(|route| route.model.name.as_str());
+        match stop.why {
+            Why::Refused(refusal) => {
+                let counts =
+                    stop.route.as_ref().map_or(&*self.worker.refusals, |route| &route.app.stats.refusals);
+                counts.count(refusal);
+                refusal.response(app, html)
+            }
+            Why::Waiting(Progress { phase, elapsed, estimate }) => answer::waiting(&page::Waiting {
+                app: app.unwrap_or_default(),
+                phase,
+                phases: page::PROCESS_PHASES,
+                elapsed,
+                estimate,
+                reload_after: PAGE_RELOAD,
+            }),
+        }
+    }
+}
+
+impl Stop {
+    /// A refusal that is an app's.
+    pub fn at(route: &Arc<Route>, refusal: Refusal) -> Self {
+        Self { route: Some(route.clone()), why: Why::Refused(refusal) }
+    }
+
+    fn waiting(route: &Arc<Route>) -> Self {
+        let progress = Progress::of(&route.app.state());
+        Self { route: Some(route.clone()), why: Why::Waiting(progress) }
+    }
+}

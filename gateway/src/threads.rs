@@ -1,0 +1,155 @@
+//! Starting and ending the data plane.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use config::link::GatewayEnd;
+use config::settings;
+use prometheus_client::registry::Registry;
+use tokio::runtime::LocalRuntime;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::conn::Serving;
+use crate::listen::{Fleet, Listener, Post};
+use crate::note::Notes;
+use crate::session::Session;
+use crate::table::Table;
+use crate::telemetry::{GatewayMetrics, Refusals};
+use crate::worker::{Order, Worker};
+
+/// How often a thread that ends looks whether it is done.
+const FINISH_POLL: Duration = Duration::from_millis(10);
+/// How long the last answers may take to be written.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// A running data plane.
+#[derive(Debug)]
+pub struct Gateway {
+    threads: Vec<JoinHandle<()>>,
+    serving: Serving,
+    fleet: Arc<Fleet>,
+    table: Arc<ArcSwap<Table>>,
+    refusals: Arc<Refusals>,
+}
+
+/// Why the data plane did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("a serving thread could not be started: {0}")]
+pub struct StartError(#[from] io::Error);
+
+impl Gateway {
+    /// Starts the serving threads, and on the caller's runtime the session with revive. The receiver hears when the
+    /// first table is in use.
+    ///
+    /// # Errors
+    /// Where the system gives no threads or descriptors.
+    pub fn start(
+        settings: &settings::Gateway,
+        listeners: &[Listener],
+        link: GatewayEnd,
+    ) -> Result<(Self, oneshot::Receiver<()>), StartError> {
+        let count = if settings.threads == 0 { cores() } else { settings.threads };
+        let (orders, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+        let fleet = Fleet::new(orders, settings.max_connections);
+        let (serving, drain) = Serving::begin();
+        let table = Arc::new(ArcSwap::from_pointee(Table::default()));
+        let refusals = Arc::new(Refusals::default());
+        let mut threads = Vec::with_capacity(count);
+        for (index, inbox) in inboxes.into_iter().enumerate() {
+            let listeners = listeners.iter().map(Listener::share).collect::<io::Result<Vec<_>>>()?;
+            let (settings, table, refusals) = (settings.clone(), table.clone(), refusals.clone());
+            let (fleet, drain) = (fleet.clone(), drain.clone());
+            let serve = move || {
+                let worker = Worker::new(table, settings, refusals);
+                if let Err(error) = run(Post { worker, index, fleet, drain }, listeners, inbox) {
+                    tracing::error!(%error, "a serving thread has no runtime");
+                }
+            };
+            threads.push(std::thread::Builder::new().name(format!("serve-{index}")).spawn(serve)?);
+        }
+        let (notes, inbox) = Notes::channel();
+        let (ready, is_ready) = oneshot::channel();
+        let session = Session::new(link, table.clone(), fleet.clone(), notes);
+        tokio::spawn(session.run(inbox, ready));
+        Ok((Self { threads, serving, fleet, table, refusals }, is_ready))
+    }
+
+    /// Shows the gateway's figures to a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        let metrics = GatewayMetrics { table: self.table.clone(), refusals: self.refusals.clone() };
+        registry.register_collector(Box::new(metrics));
+    }
+
+    /// Takes no new connections, lets those finish that are answering something, for at most `limit`, and ends.
+    pub async fn shut_down(self, limit: Duration) {
+        self.serving.drain();
+        for orders in &self.fleet.orders {
+            // One that has ended already has nothing to finish.
+            let _ended = orders.send(Order::ShutDown(limit));
+        }
+        // Each thread ends by itself at the limit.
+        let joined = tokio::task::spawn_blocking(|| {
+            self.threads.into_iter().for_each(|thread| {
+                if thread.join().is_err() {
+                    tracing::error!("a serving thread had panicked");
+                }
+            })
+        });
+        if joined.await.is_err() {
+            tracing::error!("waiting for the serving threads failed");
+        }
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// A serving thread's life.
+fn run(post: Post, listeners: Vec<Listener>, mut inbox: mpsc::UnboundedReceiver<Order>) -> io::Result<()> {
+    let runtime = LocalRuntime::new()?;
+    runtime.block_on(async move {
+        let mut accepting = tokio::task::JoinSet::new();
+        for listener in listeners {
+            accepting.spawn_local(post.clone().accept(listener));
+        }
+        while let Some(order) = inbox.recv().await {
+            if let Some(limit) = obey(&post, order) {
+                accepting.shutdown().await;
+                finish(&post, &mut inbox, Instant::now() + limit).await;
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Carries out an order; returns the time left if it is the last.
+fn obey(post: &Post, order: Order) -> Option<Duration> {
+    match order {
+        Order::Quiesce(app, done) => post.worker.quiesce(&app, done),
+        Order::Look(app) => post.worker.look(&app),
+        Order::Adopt(stream, peer, entry, room) => post.adopt(stream, peer, entry, room),
+        Order::ShutDown(limit) => return Some(limit),
+    }
+    None
+}
+
+/// Serves what is open until it is done, or until time is up.
+async fn finish(post: &Post, inbox: &mut mpsc::UnboundedReceiver<Order>, deadline: Instant) {
+    while !post.is_idle() && Instant::now() < deadline {
+        // Apps still come up, and those who are held for them still go.
+        if let Ok(Some(order)) = tokio::time::timeout(FINISH_POLL, inbox.recv()).await {
+            obey(post, order);
+        }
+    }
+    post.worker.close();
+    let last = Instant::now() + LAST_WORDS;
+    while !post.is_idle() && Instant::now() < last {
+        tokio::time::sleep(FINISH_POLL).await;
+    }
+}

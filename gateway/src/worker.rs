@@ -1,0 +1,204 @@
+//! One serving thread: what it has of each app, and the orders it takes.
+
+use std::cell::{Cell, RefCell};
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use config::link::{Instance, Status};
+use config::settings;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::app::{App, Open};
+use crate::hold::{Queue, Ticket};
+use crate::listen::Entry;
+use crate::table::{Route, Table};
+use crate::telemetry::Refusals;
+use crate::upstream::Pool;
+
+/// What a serving thread is told to do.
+#[derive(Debug)]
+pub enum Order {
+    /// Close pooled connections to the app, and say so.
+    Quiesce(Arc<App>, oneshot::Sender<()>),
+    /// The app's state has changed: see to those who wait for it.
+    Look(Arc<App>),
+    /// Take this connection from a thread that has too many.
+    Adopt(StdTcpStream, SocketAddr, Entry, OwnedSemaphorePermit),
+    /// Finish what is open, for at most this long.
+    ShutDown(Duration),
+}
+
+/// Where orders for one thread go. Not bounded by a size, but by what is sent: one `Look` or `Quiesce` per change
+/// of an app's state, one `Adopt` per accepted connection, which are bounded.
+pub type Orders = mpsc::UnboundedSender<Order>;
+
+/// A serving thread's own belongings.
+#[derive(Debug)]
+pub struct Worker {
+    /// The table that all threads share.
+    pub table: Arc<ArcSwap<Table>>,
+    /// Sizes and clocks.
+    pub settings: Rc<settings::Gateway>,
+    /// What was refused before it had an app.
+    pub refusals: Arc<Refusals>,
+    slots: RefCell<Vec<Option<Rc<Slot>>>>,
+    sweeping: Cell<bool>,
+    /// Set when time is up: whoever still waits is told so.
+    closing: Cell<bool>,
+}
+
+/// What one thread has of one app.
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// Idle connections to it.
+    pub pool: RefCell<Pool>,
+    /// Requests of this thread that wait for it.
+    pub queue: RefCell<Queue>,
+}
+
+/// Where a request may go, now.
+#[derive(Debug)]
+pub struct Entered {
+    /// Keeps the app awake, unless the visitor may not.
+    pub open: Open,
+    /// The run it goes to.
+    pub instance: Instance,
+    /// One of its endpoints.
+    pub endpoint: SocketAddr,
+}
+
+/// Why a request may not go to its app now.
+#[derive(Debug)]
+pub enum Shut {
+    /// It is not awake.
+    NotAwake,
+    /// It is, but others have waited longer.
+    InLine,
+    /// It has as many requests as it may have.
+    Busy,
+}
+
+impl Worker {
+    /// A thread with nothing yet.
+    pub fn new(table: Arc<ArcSwap<Table>>, settings: settings::Gateway, refusals: Arc<Refusals>) -> Rc<Self> {
+        Rc::new(Self {
+            table,
+            settings: Rc::new(settings),
+            refusals,
+            slots: RefCell::default(),
+            sweeping: Cell::new(false),
+            closing: Cell::new(false),
+        })
+    }
+
+    /// This thread's slot for an app.
+    pub fn slot(&self, app: &App) -> Rc<Slot> {
+        let mut slots = self.slots.borrow_mut();
+        if slots.len() <= app.index {
+            slots.resize(app.index + 1, None);
+        }
+        slots[app.index].get_or_insert_default().clone()
+    }
+
+    /// Lets a request in, if its app is awake and nobody waits before it. Reads the state and counts the request
+    /// without an await between: that is what makes putting an app to sleep safe.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn enter(&self, route: &Route, ticket: Option<&Ticket>, keeps_awake: bool) -> Result<Entered, Shut> {
+        let state = route.app.state();
+        let Status::Awake { instance, endpoints } = &state.status else { return Err(Shut::NotAwake) };
+        let Some(endpoint) = endpoints.first() else { return Err(Shut::NotAwake) };
+        if ticket.is_none() {
+            if self.is_waited_for(&route.app) {
+                return Err(Shut::InLine);
+            }
+            if route.app.open() >= self.settings.max_open_per_app {
+                return Err(Shut::Busy);
+            }
+        }
+        let open = Open::enter(&route.app, keeps_awake);
+        Ok(Entered { open, instance: *instance, endpoint: *endpoint })
+    }
+
+    /// Carries out an order that is about an app.
+    pub fn quiesce(&self, app: &App, done: oneshot::Sender<()>) {
+        if let Some(slot) = self.existing(app) {
+            slot.pool.borrow_mut().clear();
+        }
+        // A session that no longer listens has given the attempt up.
+        let _given_up = done.send(());
+    }
+
+    /// Sees to those who wait for an app whose state has changed, or that has room again.
+    pub fn look(self: &Rc<Self>, app: &Arc<App>) {
+        let Some(slot) = self.existing(app) else { return };
+        if self.table.load().of_app(&app.id).is_none() {
+            slot.pool.borrow_mut().clear();
+            return slot.queue.borrow_mut().dismiss();
+        }
+        match &app.state().status {
+            Status::Failed { .. } => slot.queue.borrow_mut().dismiss(),
+            Status::Awake { .. } => self.release(app, &slot),
+            Status::Draining { .. } | Status::Asleep { .. } | Status::Waking { .. } => {}
+        }
+    }
+
+    fn release(self: &Rc<Self>, app: &Arc<App>, slot: &Rc<Slot>) {
+        loop {
+            let next = slot.queue.borrow_mut().pop(app.open(), self.settings.max_open_per_app);
+            let Some(waiter) = next else { break };
+            waiter.go(self, slot, app);
+        }
+    }
+
+    /// Time is up: whoever still waits for an app gets an answer now.
+    pub fn close(&self) {
+        self.closing.set(true);
+        for slot in self.slots.borrow().iter().flatten() {
+            slot.queue.borrow_mut().dismiss();
+        }
+    }
+
+    /// Whether time is up.
+    pub fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    /// Closes connections to apps that have been idle for too long; runs only while there are any.
+    pub fn sweep_later(self: &Rc<Self>) {
+        if self.sweeping.replace(true) {
+            return;
+        }
+        let worker = self.clone();
+        tokio::task::spawn_local(async move {
+            let limit = worker.settings.upstream_idle_timeout;
+            loop {
+                tokio::time::sleep(limit / 2).await;
+                if !worker.sweep(Instant::now()) {
+                    break;
+                }
+            }
+            worker.sweeping.set(false);
+        });
+    }
+
+    /// Returns whether any idle connection is left.
+    fn sweep(&self, now: Instant) -> bool {
+        let limit = self.settings.upstream_idle_timeout;
+        let slots = self.slots.borrow();
+        let idle = slots.iter().flatten().map(|slot| slot.pool.borrow_mut().sweep(now, limit));
+        idle.fold(false, |any, left| any | left)
+    }
+
+    fn is_waited_for(&self, app: &App) -> bool {
+        self.existing(app).is_some_and(|slot| !slot.queue.borrow().is_empty())
+    }
+
+    fn existing(&self, app: &App) -> Option<Rc<Slot>> {
+        self.slots.borrow().get(app.index).and_then(Clone::clone)
+    }
+}
