@@ -1,5 +1,22 @@
-//! The control plane.
+//! The control plane: puts apps to sleep and wakes them.
+//!
+//! ```text
+//!    gateways ◄═ link ═► publish ─┐                 ┌─► admission (the line of wakes)
+//!                                 ├──► driver ──────┼─► platform (process) ─► apps
+//!    admin API ─► handle ─────────┘      │          └─► store, metrics
+//!                                        ▼
+//!                         lifecycle, idle, brakes: decide, purely
+//! ```
+//!
+//! An app's life is in [`lifecycle`]; whatever changes it goes through [`driver`].
+
+pub mod admin;
 pub mod admission;
 pub mod brakes;
+pub mod driver;
+pub mod idle;
+pub mod lifecycle;
+pub mod metrics;
 pub mod platform;
+pub mod publish;
 pub mod store;

@@ -30,8 +30,13 @@ pub enum Command {
 /// What happened to an instance. After `NotCreated` or `Exited` nothing more comes about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It has an address; whether anybody listens there is the prober's matter.
-    Created(SocketAddr),
+    /// It is there; whether anybody listens is the prober's matter.
+    Created {
+        /// Where it will listen.
+        endpoint: SocketAddr,
+        /// Of a process: its id, for people.
+        pid: Option<u32>,
+    },
     /// It could not be started.
     NotCreated(Failure),
     /// It is paused.

@@ -59,7 +59,7 @@ impl Edge {
     pub(crate) async fn run(&mut self, app: App) -> (Instance, SocketAddr) {
         let instance = self.start(app);
         match self.event(instance).await {
-            Event::Created(address) => (instance, address),
+            Event::Created { endpoint, .. } => (instance, endpoint),
             other => panic!("not created but {other:?}"),
         }
     }

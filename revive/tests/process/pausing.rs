@@ -74,7 +74,7 @@ async fn a_pause_that_comes_too_late_is_answered_by_the_exit_alone() {
     for _ in 0..20 {
         let instance = edge.start(edge.shell("exit 4"));
         edge.platform.submit(Command::Pause(instance));
-        assert!(matches!(edge.event(instance).await, Event::Created(_)));
+        assert!(matches!(edge.event(instance).await, Event::Created { .. }));
         let mut event = edge.event(instance).await;
         if event == Event::Paused {
             edge.platform.submit(Command::Resume(instance));

@@ -145,7 +145,7 @@ async fn the_next_instance_of_an_app_starts_when_the_last_has_ended() {
     let second = edge.start(edge.shell("exec sleep 60"));
     assert_eq!(edge.exit(first).await, Exit::Signal(9));
     assert_eq!(state(pid), None);
-    assert!(matches!(edge.event(second).await, Event::Created(_)));
+    assert!(matches!(edge.event(second).await, Event::Created { .. }));
     edge.stop(second).await;
 }
 

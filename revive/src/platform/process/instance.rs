@@ -82,7 +82,8 @@ impl Life {
         }
         match self.start() {
             Ok(running) => {
-                self.report(Event::Created((Ipv4Addr::LOCALHOST, running.lease.port()).into()));
+                let endpoint = (Ipv4Addr::LOCALHOST, running.lease.port()).into();
+                self.report(Event::Created { endpoint, pid: running.child.id() });
                 let exit = self.live(running).await;
                 self.report(Event::Exited(exit));
             }

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::ops::RangeInclusive;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Ports below are where people expect databases and development servers.
@@ -28,10 +30,11 @@ struct State {
     next: usize,
 }
 
-/// A port that no other live instance has; free again when dropped.
+/// A port that no other live instance has, of this edge or another; free again when dropped.
 #[derive(Debug)]
 pub(super) struct Lease {
     port: u16,
+    _claim: UnixDatagram,
     ports: Arc<Ports>,
 }
 
@@ -69,10 +72,12 @@ impl Ports {
         for _ in 0..self.candidates.len().min(MAX_TRIES) {
             let port = *self.candidates.get(state.next % self.candidates.len())?;
             state.next = (state.next + 1) % self.candidates.len();
-            if !state.leased.contains(&port) && is_free(port) {
-                state.leased.insert(port);
-                return Some(Lease { port, ports: Arc::clone(self) });
+            if state.leased.contains(&port) {
+                continue;
             }
+            let Some(claim) = claim(port).filter(|_| is_free(port)) else { continue };
+            state.leased.insert(port);
+            return Some(Lease { port, _claim: claim, ports: Arc::clone(self) });
         }
         None
     }
@@ -80,6 +85,14 @@ impl Ports {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells other edges on this machine that a port is spoken for, before anybody listens on it: two that start an app at
+/// the same time could else choose the same, and one app's requests reach the other. An abstract socket's name lives
+/// in the network namespace, as ports do, and goes with the socket, however its owner ends (unix(7)).
+fn claim(port: u16) -> Option<UnixDatagram> {
+    let name = format!("loco-edge/port/{port}");
+    UnixDatagram::bind_addr(&UnixAddr::from_abstract_name(name).ok()?).ok()
 }
 
 fn is_free(port: u16) -> bool {

@@ -1,0 +1,65 @@
+//! Keeps web pages out. Any page a person opens can send requests to a port on loopback, and by a name of its own that
+//! resolves there (DNS rebinding) it could read the answers: so the API answers only under its own names, and only to
+//! pages that it serves itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+
+/// The names the API answers under, with port.
+#[derive(Clone, Debug)]
+pub struct Guard(Arc<[String]>);
+
+impl Guard {
+    /// For a listener at this address.
+    pub fn of(address: SocketAddr) -> Self {
+        let port = address.port();
+        let names = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}"));
+        let own = [address.to_string()];
+        Self(names.into_iter().chain(own).collect())
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        self.0.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    fn allows(&self, headers: &HeaderMap, target: Option<&str>) -> Result<(), Problem> {
+        let host = target.or_else(|| text(headers.get(header::HOST)));
+        if !host.is_some_and(|host| self.knows(host)) {
+            let names = self.0.join(", ");
+            return Err(Problem::forbidden(&format!("the admin API answers as {names} only; name it so")));
+        }
+        let foreign = match text(headers.get(header::ORIGIN)) {
+            Some(origin) => !origin.strip_prefix("http://").is_some_and(|host| self.knows(host)),
+            None => headers.contains_key(header::ORIGIN),
+        };
+        // Browsers add it to every request, also to those without Origin (Fetch Metadata).
+        let cross =
+            text(headers.get("sec-fetch-site")).is_some_and(|site| site != "same-origin" && site != "none");
+        if foreign || cross {
+            return Err(Problem::forbidden(
+                "the admin API takes no requests from web pages of other origins",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.and_then(|value| value.to_str().ok())
+}
+
+/// Refuses what comes from elsewhere.
+pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let target = request.uri().authority().map(http::uri::Authority::as_str);
+    match guard.allows(request.headers(), target) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}

@@ -1,0 +1,188 @@
+//! The admin API: its own listener, JSON, problems by RFC 9457. `docs/admin-api.md` describes it.
+
+mod guard;
+mod problem;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use config::link::Depth;
+use config::model::{AppId, AppName, Label};
+use prometheus_client::registry::Registry;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+pub use guard::Guard;
+use problem::Problem;
+
+use crate::brakes::{Change, Scope};
+use crate::driver::view::AppView;
+use crate::driver::{Ask, Handle};
+use crate::store::Writer;
+
+/// How long a brake may take to be on disk.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// What the API speaks for.
+#[derive(Clone)]
+pub struct Admin {
+    /// The driver.
+    pub handle: Handle,
+    /// Where brakes are written down.
+    pub store: Writer,
+    /// All figures.
+    pub registry: Arc<Registry>,
+    /// Whether requests are being served.
+    pub ready: Readiness,
+}
+
+/// Says "ready" once it has been told so.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// From now on, or no longer.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Relaxed);
+    }
+}
+
+/// Serves the API until the task is ended.
+///
+/// # Errors
+/// As of accept(2), where it cannot go on.
+pub async fn serve(listener: TcpListener, admin: Admin) -> std::io::Result<()> {
+    let guard = Guard::of(listener.local_addr()?);
+    axum::serve(listener, router(admin, guard)).await
+}
+
+/// The routes, behind the guard.
+pub fn router(admin: Admin, guard: Guard) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/v1/apps", get(list))
+        .route("/v1/apps/{name}", get(show))
+        .route("/v1/apps/{name}/wake", post(wake))
+        .route("/v1/apps/{name}/sleep", post(sleep))
+        .route("/v1/sleep/pause", post(pause))
+        .route("/v1/sleep/resume", post(resume))
+        .fallback(|| async { Problem::not_found("there is nothing at this path; see docs/admin-api.md") })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(admin)
+}
+
+async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+    if admin.ready.0.load(Relaxed) {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting, or shutting down\n")
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> Result<Response, Problem> {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &admin.registry)
+        .map_err(|error| Problem::internal(&error))?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}
+
+async fn list(State(admin): State<Admin>) -> Result<Response, Problem> {
+    let apps = admin.handle.ask(Ask::List).await?;
+    Ok(Json(json!({ "apps": apps })).into_response())
+}
+
+async fn show(State(admin): State<Admin>, Path(name): Path<String>) -> Result<Json<AppView>, Problem> {
+    find(&admin, &name).await.map(|(_, view)| Json(view))
+}
+
+async fn wake(State(admin): State<Admin>, Path(name): Path<String>) -> Result<Json<AppView>, Problem> {
+    let (id, _) = find(&admin, &name).await?;
+    let view = admin.handle.ask(|reply| Ask::Wake(id, actor(), reply)).await?;
+    view.map(Json).ok_or_else(|| Problem::unknown_app(&name))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SleepQuery {
+    depth: Option<String>,
+}
+
+async fn sleep(
+    State(admin): State<Admin>,
+    Path(name): Path<String>,
+    Query(query): Query<SleepQuery>,
+) -> Result<Json<AppView>, Problem> {
+    let depth = match query.depth.as_deref() {
+        None | Some("light") => Depth::Light,
+        Some("deep") => Depth::Deep,
+        Some(_) => return Err(Problem::bad_request("`depth` is `light` or `deep`")),
+    };
+    let (id, _) = find(&admin, &name).await?;
+    let slept = admin.handle.ask(|reply| Ask::Sleep(id, depth, actor(), reply)).await?;
+    slept.map_err(|why| Problem::conflict(&why))?;
+    find(&admin, &name).await.map(|(_, view)| Json(view))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScopeQuery {
+    workspace: Option<String>,
+}
+
+async fn pause(State(admin): State<Admin>, Query(query): Query<ScopeQuery>) -> Result<Response, Problem> {
+    let scope = scope(query)?;
+    let change = admin.handle.ask(|reply| Ask::Pause(scope.clone(), actor(), reply)).await?;
+    settle(&admin, &scope, true, &change).await
+}
+
+async fn resume(State(admin): State<Admin>, Query(query): Query<ScopeQuery>) -> Result<Response, Problem> {
+    let scope = scope(query)?;
+    let change = admin.handle.ask(|reply| Ask::Resume(scope.clone(), actor(), reply)).await?;
+    settle(&admin, &scope, false, &change).await
+}
+
+/// A brake must hold after a restart too: the answer comes when it is on disk.
+async fn settle(admin: &Admin, scope: &Scope, paused: bool, change: &Change) -> Result<Response, Problem> {
+    admin.store.flush(FLUSH).await.map_err(|error| Problem::not_saved(&error))?;
+    let changed = !matches!(change, Change::Nothing);
+    Ok(Json(json!({ "scope": scope.to_string(), "paused": paused, "changed": changed })).into_response())
+}
+
+fn scope(query: ScopeQuery) -> Result<Scope, Problem> {
+    query.workspace.map_or(Ok(Scope::All), |workspace| {
+        let label = Label::parse(&workspace);
+        label.map(Scope::Workspace).map_err(|error| Problem::bad_request(&format!("`workspace` {error}")))
+    })
+}
+
+async fn find(admin: &Admin, name: &str) -> Result<(AppId, AppView), Problem> {
+    let app = AppName::parse(name).map_err(|_| Problem::unknown_app(name))?;
+    let apps = admin.handle.ask(Ask::List).await?;
+    let view = apps.into_iter().find(|view| view.name == app.as_str());
+    view.map(|view| (AppId::from_name(&app), view)).ok_or_else(|| Problem::unknown_app(name))
+}
+
+/// Who acts, for the audit. The listener is on loopback and has no names yet.
+fn actor() -> String {
+    "local".to_owned()
+}
+
+/// Binds the API's listener.
+///
+/// # Errors
+/// As of bind(2).
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}

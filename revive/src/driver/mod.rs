@@ -1,0 +1,455 @@
+//! Carries out what the lifecycle decides. One task owns all apps: every event goes through [`Driver::happen`], and
+//! nothing else changes a state.
+//!
+//! ```text
+//!   gateways ─► messages ─┐                    ┌─► platform commands
+//!   platform ─► reports ──┼─► lifecycle::step ─┼─► outboxes of the gateways
+//!   admin ────► asks ─────┤    (pure)          ├─► admission: the line of wakes
+//!   timers ───────────────┘                    └─► the store, metrics, logs
+//! ```
+
+pub mod ask;
+mod record;
+mod timers;
+pub mod view;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use config::link::{Activity, Instance, Round, Status, Table, ToGateway, ToRevive};
+use config::model::{App, AppId};
+use config::settings;
+use tokio::sync::mpsc;
+
+pub use ask::{Ask, Handle};
+pub use record::NotAsleep;
+use record::{Life, Quiesce, Record};
+use timers::Timers;
+
+use crate::admission::Admission;
+use crate::brakes::{Brakes, RemovalGuard};
+use crate::idle;
+use crate::lifecycle::{self, Action, Demand, Event, Rules, State, Transition, WakeEnded};
+use crate::metrics::Metrics;
+use crate::platform::{self, Command, Platform, Report};
+use crate::publish::{self, GatewayId, Gateways};
+use crate::store::{LoadedApps, Writer};
+
+/// How long a brake that kept an app from sleeping is left alone.
+const BRAKE_PAUSE: Duration = Duration::from_secs(10);
+/// What gateways say of the past comes with a delay, so the same moment looks a little later each time.
+const SLACK: Duration = Duration::from_millis(100);
+/// How long a wake takes that nothing is known of, for estimates.
+const TYPICAL_WAKE: Duration = Duration::from_secs(2);
+
+/// What the driver is made of.
+pub struct Parts {
+    /// The apps.
+    pub apps: Vec<Arc<App>>,
+    /// What is remembered of them.
+    pub stored: LoadedApps,
+    /// Their own ports at the edge.
+    pub ports: HashMap<AppId, u16>,
+    /// Where visitors find them.
+    pub urls: HashMap<AppId, String>,
+    /// Settings.
+    pub settings: settings::Revive,
+    /// What runs them.
+    pub platform: Box<dyn Platform>,
+    /// What it reports.
+    pub reports: mpsc::UnboundedReceiver<Report>,
+    /// Numbers for instances, never used before.
+    pub instances: Range<u64>,
+    /// Who may sleep.
+    pub brakes: Brakes,
+    /// Who may be removed.
+    pub guard: RemovalGuard,
+    /// Where things are written down.
+    pub store: Writer,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// See the module.
+pub struct Driver {
+    apps: HashMap<AppId, Record>,
+    timers: Timers,
+    admission: Admission,
+    gateways: Gateways,
+    generation: u64,
+    rounds: u64,
+    settings: settings::Revive,
+    platform: Box<dyn Platform>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    instances: Range<u64>,
+    brakes: Brakes,
+    guard: RemovalGuard,
+    store: Writer,
+    metrics: Arc<Metrics>,
+    asks: mpsc::Receiver<Ask>,
+}
+
+impl Driver {
+    /// A driver, and how to ask it.
+    pub fn new(parts: Parts) -> (Self, Handle) {
+        let now = (Instant::now(), SystemTime::now());
+        let stored: HashMap<_, _> = parts.stored.apps.into_iter().map(|row| (row.id.clone(), row)).collect();
+        let records = parts.apps.into_iter().map(|app| {
+            let mut record = Record::new(app.clone(), stored.get(&app.id), now);
+            record.port = parts.ports.get(&app.id).copied();
+            record.url = parts.urls.get(&app.id).cloned();
+            (app.id.clone(), record)
+        });
+        let (handle, asks) = Handle::channel();
+        let slots = match parts.settings.max_concurrent_wakes {
+            0 => 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            slots => slots,
+        };
+        let driver = Self {
+            apps: records.collect(),
+            timers: Timers::default(),
+            admission: Admission::new(slots),
+            gateways: Gateways::new(),
+            generation: 1,
+            rounds: 0,
+            settings: parts.settings,
+            platform: parts.platform,
+            reports: parts.reports,
+            instances: parts.instances,
+            brakes: parts.brakes,
+            guard: parts.guard,
+            store: parts.store,
+            metrics: parts.metrics,
+            asks,
+        };
+        for record in driver.apps.values() {
+            driver.store.save_app(record.row(now));
+        }
+        (driver, handle)
+    }
+
+    /// Runs until all handles are gone.
+    pub async fn run(mut self) {
+        loop {
+            let (timer, full) = (self.next_timer(), self.gateways.full());
+            tokio::select! {
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => self.answer(ask),
+                    None => return,
+                },
+                Some(report) = self.reports.recv() => self.report(report),
+                Some((gateway, message)) = self.gateways.messages.recv() => self.hear(gateway, message),
+                () = publish::room(full) => {}
+                () = sleep_until(timer) => self.tick(),
+            }
+            self.grant();
+            self.flush();
+        }
+    }
+
+    /// What a gateway says.
+    fn hear(&mut self, gateway: GatewayId, message: ToRevive) {
+        match message {
+            ToRevive::Wake { app } => self.happen(&app, Event::Wanted(Demand::Request)),
+            ToRevive::Unwanted { app } => self.happen(&app, Event::Unwanted),
+            ToRevive::Activity(activities) => {
+                for activity in &activities {
+                    self.observe(gateway, activity);
+                }
+            }
+            ToRevive::Quiesced { round, activity } => self.quiesced(gateway, round, &activity),
+            ToRevive::Reachable { app, instance } => self.happen(&app, Event::Reachable { instance }),
+            ToRevive::NotReachable { app, instance, so_far } => {
+                self.happen(&app, Event::NotReachable { instance, so_far });
+            }
+        }
+    }
+
+    /// What the platform says.
+    fn report(&mut self, report: Report) {
+        let Report { app, instance, event } = report;
+        let event = match event {
+            platform::Event::Created { endpoint, pid } => {
+                if let Some(record) = self.apps.get_mut(&app) {
+                    record.pid = pid.map(|pid| (instance, pid));
+                }
+                Event::Created { instance, endpoint }
+            }
+            platform::Event::NotCreated(failure) => Event::NotCreated { instance, failure },
+            platform::Event::Paused => Event::Paused { instance },
+            platform::Event::Resumed => Event::Resumed { instance },
+            platform::Event::Exited(_) => Event::Exited { instance },
+        };
+        self.happen(&app, event);
+    }
+
+    /// Something happens to an app. The one place where a state changes.
+    fn happen(&mut self, id: &AppId, event: Event) {
+        let now = Instant::now();
+        let Some(record) = self.apps.get_mut(id) else { return };
+        let Life::Ours(state) = &mut record.life else { return };
+        let rules = Rules {
+            grace: record.app.health.grace,
+            backoff_first: self.settings.backoff_first,
+            backoff_max: self.settings.backoff_max,
+        };
+        let before = state.clone();
+        let Transition { state: after, actions } = lifecycle::step(before.clone(), event, &rules, now);
+        *state = after;
+        for action in actions {
+            self.act(id, action, now);
+        }
+        self.changed(id, &before, now);
+        if let Some(record) = self.apps.get_mut(id) {
+            record.answer_sleepers();
+        }
+        self.schedule(id, now);
+    }
+
+    /// Does what a transition asks for.
+    fn act(&mut self, id: &AppId, action: Action, now: Instant) {
+        let Some(record) = self.apps.get_mut(id) else { return };
+        match action {
+            Action::Publish => self.gateways.publish(id),
+            Action::Enqueue => self.admission.enqueue(id.clone(), record.app.tenant.workspace.clone(), now),
+            Action::Withdraw => self.admission.withdraw(id),
+            Action::Release => self.admission.release(id),
+            Action::Start(instance) => {
+                self.platform.submit(Command::Start { app: record.app.clone(), instance });
+            }
+            Action::Pause(instance) => self.platform.submit(Command::Pause(instance)),
+            Action::Resume(instance) => self.platform.submit(Command::Resume(instance)),
+            Action::Stop(instance) => self.platform.submit(Command::Stop(instance)),
+            Action::WakeEnded(ended) => self.wake_ended(id, ended, now),
+            Action::Crashed(instance) => {
+                self.metrics.crashed(&record.app);
+                tracing::warn!(
+                    app = %record.app.name, org = %record.app.tenant.org, workspace = %record.app.tenant.workspace,
+                    %instance, "the app ended while it was awake"
+                );
+            }
+        }
+    }
+
+    fn wake_ended(&mut self, id: &AppId, ended: WakeEnded, now: Instant) {
+        let Some(record) = self.apps.get_mut(id) else { return };
+        self.metrics.wake_ended(&record.app, &ended, now);
+        let began = ended.marks.first().map_or(now, |(_, at)| *at);
+        let took = now.saturating_duration_since(began);
+        let (app, tenant) = (&record.app.name, &record.app.tenant);
+        match ended.result {
+            Ok(()) => {
+                tracing::info!(%app, org = %tenant.org, workspace = %tenant.workspace, ?took, "awake");
+            }
+            Err(failure) => {
+                let failure_code = failure.code();
+                tracing::warn!(%app, org = %tenant.org, workspace = %tenant.workspace, ?took, failure = failure_code, "the wake failed");
+            }
+        }
+        record.last_wake = Some((ended, now));
+    }
+
+    /// Sees to what depends on a state, after it has changed or not.
+    fn changed(&mut self, id: &AppId, before: &State, now: Instant) {
+        let clocks = (now, SystemTime::now());
+        let Some(record) = self.apps.get_mut(id) else { return };
+        let Some(after) = record.state().cloned() else { return };
+        if std::mem::discriminant(before) == std::mem::discriminant(&after) {
+            return;
+        }
+        record.since = clocks;
+        let (app, tenant) = (&record.app.name, &record.app.tenant);
+        tracing::debug!(%app, org = %tenant.org, workspace = %tenant.workspace, from = view::state_name(before), to = view::state_name(&after), "state");
+        match &after {
+            State::Draining(draining) => self.begin_quiesce(id, draining.round),
+            State::Light(_) | State::Deep { .. } => self.fell_asleep(id, before, now),
+            State::Failed(failed) => record.last_failure = Some((failed.failure, clocks.1)),
+            State::Awake(_) | State::Waking(_) | State::Gone { .. } => {}
+        }
+        let Some(record) = self.apps.get(id) else { return };
+        match after {
+            State::Draining(_) | State::Waking(_) => {}
+            State::Awake(_) | State::Light(_) | State::Deep { .. } | State::Failed(_) => {
+                self.store.save_app(record.row(clocks));
+            }
+            State::Gone { .. } => self.store.forget_app(id.clone()),
+        }
+    }
+
+    fn fell_asleep(&mut self, id: &AppId, before: &State, now: Instant) {
+        let Some(record) = self.apps.get(id) else { return };
+        let slept = matches!(before, State::Draining(_) | State::Light(_));
+        if let (true, Some(Status::Asleep { depth })) = (slept, record.status(now)) {
+            let (app, tenant) = (&record.app.name, &record.app.tenant);
+            tracing::info!(%app, org = %tenant.org, workspace = %tenant.workspace, depth = depth.as_str(), "asleep");
+            self.metrics.slept(&record.app, depth);
+        }
+    }
+
+    /// From now on gateways hold the app's requests; who has said so is noted here.
+    fn begin_quiesce(&mut self, id: &AppId, round: Round) {
+        let waiting_for: Vec<GatewayId> = self.gateways.ids().collect();
+        let alone = waiting_for.is_empty();
+        let Some(record) = self.apps.get_mut(id) else { return };
+        record.quiesce.waiting_for = waiting_for;
+        record.quiesce.busy = false;
+        if alone {
+            self.happen(id, Event::Quiesced { round, busy: false });
+        }
+    }
+
+    fn quiesced(&mut self, gateway: GatewayId, round: Round, activity: &Activity) {
+        self.observe(gateway, activity);
+        let Some(record) = self.apps.get_mut(&activity.app) else { return };
+        let current = matches!(record.state(), Some(State::Draining(draining)) if draining.round == round);
+        if !current {
+            return;
+        }
+        let usage = record.usage;
+        let Quiesce { waiting_for, busy, idle_since } = &mut record.quiesce;
+        waiting_for.retain(|waiting| *waiting != gateway);
+        let used_since = idle_since.is_some_and(|since| usage.last_active > since + SLACK);
+        *busy |= activity.open > 0 || activity.held > 0 || used_since;
+        if waiting_for.is_empty() || *busy {
+            let busy = *busy;
+            self.happen(&activity.app, Event::Quiesced { round, busy });
+        }
+    }
+
+    fn observe(&mut self, gateway: GatewayId, activity: &Activity) {
+        let now = Instant::now();
+        let Some(record) = self.apps.get_mut(&activity.app) else { return };
+        record.observe(gateway, activity, now);
+        let held = record.held();
+        self.admission.waiters(&activity.app, held);
+        self.schedule(&activity.app, now);
+    }
+
+    /// Sets the app's timer to what is next: a deadline of its state, or the end of its idle time.
+    fn schedule(&mut self, id: &AppId, now: Instant) {
+        let Some(record) = self.apps.get_mut(id) else { return };
+        let due = record.state().and_then(|state| {
+            let idle = idle::due(state, record.usage, &record.app.sleep).map(|(at, _)| at);
+            let idle = idle.map(|at| at.max(record.braked_until.unwrap_or(now)));
+            state.deadline().into_iter().chain(idle).min()
+        });
+        self.timers.set(id, &mut record.timer, due);
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        self.timers.next().into_iter().chain(self.admission.next_expiry()).min()
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        while let Some(id) = self.timers.pop(now) {
+            let Some(record) = self.apps.get_mut(&id) else { continue };
+            record.timer = None;
+            let Some(state) = record.state() else { continue };
+            if state.deadline().is_some_and(|at| at <= now) {
+                self.happen(&id, Event::Tick);
+            } else {
+                self.put_to_sleep(&id, now);
+            }
+        }
+    }
+
+    /// The app's idle time may be over.
+    fn put_to_sleep(&mut self, id: &AppId, now: Instant) {
+        let total = self.apps.len();
+        let Some(record) = self.apps.get_mut(id) else { return };
+        let due = record.state().and_then(|state| idle::due(state, record.usage, &record.app.sleep));
+        let Some((_, depth)) = due.filter(|(at, _)| *at <= now) else {
+            return self.schedule(id, now);
+        };
+        let allowed = self.brakes.allows_sleep(&record.app.tenant).and_then(|()| match depth {
+            config::link::Depth::Light => Ok(()),
+            config::link::Depth::Deep => {
+                self.guard.observe(now, SystemTime::now().into());
+                self.guard.allows(id, now, total)
+            }
+        });
+        if let Err(brake) = allowed {
+            tracing::debug!(app = %record.app.name, brake = brake.code(), "kept awake");
+            record.braked_until = Some(now + BRAKE_PAUSE);
+            return self.schedule(id, now);
+        }
+        if depth == config::link::Depth::Deep {
+            self.guard.removed(id, now);
+        }
+        record.braked_until = None;
+        record.quiesce.idle_since = Some(record.usage.last_active);
+        let round = self.next_round();
+        self.happen(id, Event::Sleep { depth, round });
+    }
+
+    fn next_round(&mut self) -> Round {
+        self.rounds += 1;
+        Round(self.rounds)
+    }
+
+    /// Lets those wakes begin whose turn it is.
+    fn grant(&mut self) {
+        for id in self.admission.grant(Instant::now()) {
+            match self.instances.next() {
+                Some(number) => self.happen(&id, Event::Granted { instance: Instance(number) }),
+                None => {
+                    tracing::error!(app = %id, "no instance number is left; restart the edge");
+                    self.admission.release(&id);
+                }
+            }
+        }
+    }
+
+    /// Tells gateways what has changed.
+    fn flush(&mut self) {
+        let now = Instant::now();
+        let (apps, admission) = (&self.apps, &self.admission);
+        let left = self.gateways.flush(|id| {
+            let mut status = apps.get(id)?.status(now)?;
+            if let Status::Waking { estimate, phase: config::link::Phase::Queued, .. } = &mut status {
+                *estimate = admission.estimate(id, now, TYPICAL_WAKE);
+            }
+            Some(ToGateway::State { app: id.clone(), status })
+        });
+        for gateway in left {
+            self.lost(gateway);
+        }
+    }
+
+    /// A gateway has gone, and all that was open there with it.
+    fn lost(&mut self, gateway: GatewayId) {
+        let apps: Vec<AppId> = self.apps.keys().cloned().collect();
+        for id in apps {
+            let Some(record) = self.apps.get_mut(&id) else { continue };
+            if record.by_gateway.remove(&gateway).is_none() && record.quiesce.waiting_for.is_empty() {
+                continue;
+            }
+            record.usage.open = record.by_gateway.values().map(|counts| counts.open).sum();
+            if let Some(State::Draining(draining)) = record.state() {
+                let round = draining.round;
+                record.quiesce.waiting_for.retain(|waiting| *waiting != gateway);
+                if record.quiesce.waiting_for.is_empty() {
+                    self.happen(&id, Event::Quiesced { round, busy: false });
+                }
+            }
+            self.schedule(&id, Instant::now());
+        }
+    }
+
+    fn table(&self) -> Table {
+        let now = Instant::now();
+        let apps = self.apps.values();
+        let apps = apps.filter_map(|record| Some((record.app.clone(), record.status(now)?))).collect();
+        Table { generation: self.generation, apps }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,202 @@
+//! What the driver knows of one app.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use config::link::{Activity, Depth, Failure, Instance, Status};
+use config::model::{App, Source};
+use tokio::sync::oneshot;
+
+use crate::idle::Usage;
+use crate::lifecycle::{Failed, State, WakeEnded};
+use crate::publish::GatewayId;
+use crate::store::{AppRow, FailureRun, LastKnown, UnixMillis};
+
+/// One app.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// What it is.
+    pub app: Arc<App>,
+    /// Who cares for it.
+    pub life: Life,
+    /// Since when it is in this state, by both clocks.
+    pub since: (Instant, SystemTime),
+    /// Its own port at the edge.
+    pub port: Option<u16>,
+    /// Where visitors find it.
+    pub url: Option<String>,
+    /// How much it is used.
+    pub usage: Usage,
+    /// Whether anything has ever kept it awake.
+    pub ever_active: bool,
+    /// What each gateway last said of it.
+    pub by_gateway: HashMap<GatewayId, Counts>,
+    /// Its last wake, and when that ended.
+    pub last_wake: Option<(WakeEnded, Instant)>,
+    /// Its last failure, and when it was.
+    pub last_failure: Option<(Failure, SystemTime)>,
+    /// The process of an instance.
+    pub pid: Option<(Instance, u32)>,
+    /// Gateways that have not yet said that they hold its requests, and what the others said.
+    pub quiesce: Quiesce,
+    /// Admins who wait for it to sleep.
+    pub sleepers: Vec<oneshot::Sender<Result<(), NotAsleep>>>,
+    /// A brake was on when it was due to sleep: not to be tried again before.
+    pub braked_until: Option<Instant>,
+    /// What the timer is set to.
+    pub timer: Option<Instant>,
+}
+
+/// Who cares for an app.
+#[derive(Debug)]
+pub(super) enum Life {
+    /// We do.
+    Ours(State),
+    /// Somebody else does: it is taken to be up, always.
+    Theirs,
+}
+
+/// What a gateway has of an app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Requests that are open.
+    pub open: u32,
+    /// Requests that wait.
+    pub held: u32,
+}
+
+/// How far an attempt to sleep is.
+#[derive(Debug, Default)]
+pub(super) struct Quiesce {
+    /// Who has not answered yet.
+    pub waiting_for: Vec<GatewayId>,
+    /// Whether anybody found it in use.
+    pub busy: bool,
+    /// Anything that keeps awake and is later than this cancels the attempt; `None` if an admin asked, whom only
+    /// what is open can stop.
+    pub idle_since: Option<Instant>,
+}
+
+/// Why an app does not sleep although an admin asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAsleep {
+    /// It is in use.
+    #[error("it is in use: {open} requests are open; try again when they are done")]
+    Busy {
+        /// How many.
+        open: u32,
+    },
+    /// Somebody wanted it in the meantime, or a gateway did not answer.
+    #[error("somebody asked for it in the meantime")]
+    Wanted,
+    /// It is being woken.
+    #[error("it is being woken; try again when it is awake")]
+    Waking,
+    /// It has failed, so there is nothing to put to sleep.
+    #[error("its last wake failed, so it does not run")]
+    Failed,
+    /// Somebody else runs it.
+    #[error("it is an app with `upstreams`: somebody else runs it, and it never sleeps")]
+    NotOurs,
+}
+
+impl Record {
+    /// An app that has not been asked for in this run.
+    pub(super) fn new(app: Arc<App>, stored: Option<&AppRow>, now: (Instant, SystemTime)) -> Self {
+        let life = match &app.source {
+            Source::Process(_) => Life::Ours(State::Deep { leaving: None }),
+            Source::Upstreams(_) => Life::Theirs,
+        };
+        let last_active = stored.and_then(|row| row.last_activity).map(|at| monotonic(at, now));
+        Self {
+            app,
+            life,
+            since: now,
+            port: stored.and_then(|row| row.port),
+            url: None,
+            usage: Usage { open: 0, last_active: last_active.unwrap_or(now.0) },
+            ever_active: last_active.is_some(),
+            by_gateway: HashMap::new(),
+            last_wake: None,
+            last_failure: None,
+            pid: None,
+            quiesce: Quiesce::default(),
+            sleepers: Vec::new(),
+            braked_until: None,
+            timer: None,
+        }
+    }
+
+    /// Its lifecycle, if it is ours.
+    pub(super) fn state(&self) -> Option<&State> {
+        match &self.life {
+            Life::Ours(state) => Some(state),
+            Life::Theirs => None,
+        }
+    }
+
+    /// What gateways are told of it.
+    pub(super) fn status(&self, now: Instant) -> Option<Status> {
+        match (&self.life, &self.app.source) {
+            (Life::Ours(state), _) => state.status(now),
+            (Life::Theirs, Source::Upstreams(endpoints)) => {
+                Some(Status::Awake { instance: Instance(0), endpoints: endpoints.as_slice().into() })
+            }
+            (Life::Theirs, Source::Process(_)) => None,
+        }
+    }
+
+    /// Takes in what a gateway says of it.
+    pub(super) fn observe(&mut self, gateway: GatewayId, activity: &Activity, now: Instant) {
+        self.by_gateway.insert(gateway, Counts { open: activity.open, held: activity.held });
+        self.usage.open = self.by_gateway.values().map(|counts| counts.open).sum();
+        if let Some(active) = activity.idle_for.and_then(|idle| now.checked_sub(idle)) {
+            self.usage.last_active = self.usage.last_active.max(active);
+            self.ever_active = true;
+        }
+    }
+
+    /// Requests that wait for it, at all gateways.
+    pub(super) fn held(&self) -> u32 {
+        self.by_gateway.values().map(|counts| counts.held).sum()
+    }
+
+    /// What is written down.
+    pub(super) fn row(&self, now: (Instant, SystemTime)) -> AppRow {
+        let asleep = match self.state() {
+            Some(State::Light(_)) => LastKnown::Asleep(Depth::Light),
+            Some(State::Awake(_) | State::Draining(_)) | None => LastKnown::Awake,
+            Some(State::Deep { .. } | State::Waking(_) | State::Failed(_) | State::Gone { .. }) => {
+                LastKnown::Asleep(Depth::Deep)
+            }
+        };
+        let failures = match self.state() {
+            Some(State::Failed(Failed { failure, failures, .. })) => {
+                NonZeroU32::new(*failures).map(|in_a_row| FailureRun { last: *failure, in_a_row })
+            }
+            _ => None,
+        };
+        AppRow {
+            id: self.app.id.clone(),
+            state: asleep,
+            since: self.since.1.into(),
+            last_activity: self.ever_active.then(|| wall(self.usage.last_active, now).into()),
+            port: self.port,
+            failures,
+        }
+    }
+}
+
+/// A moment of this run by the wall clock.
+pub(super) fn wall(at: Instant, now: (Instant, SystemTime)) -> SystemTime {
+    now.1.checked_sub(now.0.saturating_duration_since(at)).unwrap_or(now.1)
+}
+
+/// A moment by the wall clock in this run; at the latest now, and as far back as the clock goes.
+fn monotonic(at: UnixMillis, now: (Instant, SystemTime)) -> Instant {
+    let ago = UnixMillis::from(now.1).0.saturating_sub(at.0).max(0);
+    let ago = std::time::Duration::from_millis(ago.unsigned_abs());
+    now.0.checked_sub(ago).unwrap_or(now.0)
+}

@@ -1,0 +1,158 @@
+//! An app as the admin API shows it.
+
+use std::time::{Instant, SystemTime};
+
+use config::link::{Depth, Instance};
+use serde::Serialize;
+
+use super::record::{Life, Record, wall};
+use crate::lifecycle::{State, WakeEnded};
+
+/// See the API's description of `GET /v1/apps/{name}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AppView {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub org: String,
+    /// Whose it is.
+    pub workspace: String,
+    /// Where it runs.
+    pub region: String,
+    /// Where it runs.
+    pub environment: String,
+    /// awake, draining, asleep, waking or failed.
+    pub state: &'static str,
+    /// Of sleep: light or deep.
+    pub depth: Option<&'static str>,
+    /// Of a wake.
+    pub phase: Option<&'static str>,
+    /// Since when it is in this state (RFC 3339).
+    pub since: String,
+    /// Requests that are open.
+    pub open: u32,
+    /// Requests that wait.
+    pub held: u32,
+    /// When it was last used.
+    pub last_activity: Option<String>,
+    /// Its last wake.
+    pub last_wake: Option<WakeView>,
+    /// Its last failure.
+    pub last_failure: Option<FailureView>,
+    /// The run, if there is one.
+    pub instance: Option<u64>,
+    /// The run's process, if it is one.
+    pub pid: Option<u32>,
+    /// Hosts and paths it answers for.
+    pub routes: Vec<String>,
+    /// Its own port at the edge, on loopback.
+    pub port: Option<u16>,
+    /// Where visitors find it.
+    pub url: Option<String>,
+}
+
+/// A wake that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WakeView {
+    /// `ok`, or the failure's code.
+    pub result: &'static str,
+    /// From the first request to up.
+    pub total_ms: f64,
+    /// How long each phase took.
+    pub phases: Vec<PhaseView>,
+}
+
+/// A phase of a wake.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PhaseView {
+    /// Its name.
+    pub phase: &'static str,
+    /// How long it took.
+    pub ms: f64,
+}
+
+/// A failure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailureView {
+    /// Its code.
+    pub code: &'static str,
+    /// When it happened (RFC 3339).
+    pub at: String,
+}
+
+/// The name of a state.
+pub fn state_name(state: &State) -> &'static str {
+    match state {
+        State::Awake(_) => "awake",
+        State::Draining(_) => "draining",
+        State::Light(_) | State::Deep { .. } => "asleep",
+        State::Waking(_) => "waking",
+        State::Failed(_) => "failed",
+        State::Gone { .. } => "gone",
+    }
+}
+
+pub(super) fn view(record: &Record, now: (Instant, SystemTime)) -> AppView {
+    let app = &record.app;
+    let state = record.state();
+    AppView {
+        name: app.name.to_string(),
+        id: app.id.to_string(),
+        org: app.tenant.org.to_string(),
+        workspace: app.tenant.workspace.to_string(),
+        region: app.tenant.region.to_string(),
+        environment: app.tenant.environment.to_string(),
+        state: match &record.life {
+            Life::Ours(state) => state_name(state),
+            Life::Theirs => "awake",
+        },
+        depth: match state {
+            Some(State::Light(_)) => Some(Depth::Light.as_str()),
+            Some(State::Deep { .. }) => Some(Depth::Deep.as_str()),
+            _ => None,
+        },
+        phase: match state {
+            Some(State::Waking(waking)) => Some(waking.phase().as_str()),
+            _ => None,
+        },
+        since: rfc3339(record.since.1),
+        open: record.usage.open,
+        held: record.held(),
+        last_activity: record.ever_active.then(|| rfc3339(wall(record.usage.last_active, now))),
+        last_wake: record.last_wake.as_ref().map(|(ended, at)| wake_view(ended, *at)),
+        last_failure: record
+            .last_failure
+            .map(|(failure, at)| FailureView { code: failure.code(), at: rfc3339(at) }),
+        instance: state.and_then(State::instance).map(|Instance(number)| number),
+        pid: record.pid.filter(|(of, _)| state.and_then(State::instance) == Some(*of)).map(|(_, pid)| pid),
+        routes: app.routes.iter().map(|route| format!("{}{}", route.host, route.path)).collect(),
+        port: record.port,
+        url: record.url.clone(),
+    }
+}
+
+fn wake_view(ended: &WakeEnded, at: Instant) -> WakeView {
+    let ends = ended.marks.iter().skip(1).map(|(_, at)| *at).chain([at]);
+    let phases = ended
+        .marks
+        .iter()
+        .zip(ends)
+        .map(|((phase, from), to)| PhaseView { phase: phase.as_str(), ms: millis(*from, to) });
+    let began = ended.marks.first().map_or(at, |(_, began)| *began);
+    WakeView {
+        result: ended.result.map_or_else(|failure| failure.code(), |()| "ok"),
+        total_ms: millis(began, at),
+        phases: phases.collect(),
+    }
+}
+
+/// To the microsecond: the edge's own part of a wake is measured in fractions of a millisecond.
+fn millis(from: Instant, to: Instant) -> f64 {
+    (to.saturating_duration_since(from).as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn rfc3339(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
+}

@@ -1,0 +1,142 @@
+//! Telling gateways. Each has an outbox of apps whose state it has not heard yet; what is sent is the state at the
+//! moment of sending, so a gateway that is slow to read misses the steps between, never the last one.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use config::link::{ReviveEnd, Table, ToGateway, ToRevive};
+use config::model::AppId;
+use tokio::sync::mpsc;
+
+/// One gateway's attachment, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GatewayId(u64);
+
+/// How many messages of all gateways together may wait for the driver; more, and the links fill.
+const INBOX: usize = 1_024;
+
+/// All attached gateways.
+#[derive(Debug)]
+pub struct Gateways {
+    attached: HashMap<GatewayId, Outbox>,
+    next: u64,
+    inbox: mpsc::Sender<(GatewayId, ToRevive)>,
+    /// What the gateways say.
+    pub messages: mpsc::Receiver<(GatewayId, ToRevive)>,
+}
+
+#[derive(Debug)]
+struct Outbox {
+    tx: mpsc::Sender<ToGateway>,
+    table: Option<Table>,
+    order: VecDeque<AppId>,
+    waiting: HashSet<AppId>,
+}
+
+impl Gateways {
+    /// None yet.
+    pub fn new() -> Self {
+        let (inbox, messages) = mpsc::channel(INBOX);
+        Self { attached: HashMap::new(), next: 0, inbox, messages }
+    }
+
+    /// A gateway attaches; it gets the table first.
+    pub fn attach(&mut self, end: ReviveEnd, table: Table) -> GatewayId {
+        let id = GatewayId(self.next);
+        self.next += 1;
+        let (inbox, mut rx) = (self.inbox.clone(), end.rx);
+        tokio::spawn(async move {
+            while let Some(message) = rx.recv().await {
+                if inbox.send((id, message)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let outbox =
+            Outbox { tx: end.tx, table: Some(table), order: VecDeque::new(), waiting: HashSet::new() };
+        self.attached.insert(id, outbox);
+        id
+    }
+
+    /// All that are attached.
+    pub fn ids(&self) -> impl Iterator<Item = GatewayId> {
+        self.attached.keys().copied()
+    }
+
+    /// Every gateway gets a new table, which says all that its outbox still had to say.
+    pub fn replace(&mut self, table: &Table) {
+        for outbox in self.attached.values_mut() {
+            outbox.table = Some(table.clone());
+            outbox.order.clear();
+            outbox.waiting.clear();
+        }
+    }
+
+    /// Every gateway shall hear the state of this app.
+    pub fn publish(&mut self, app: &AppId) {
+        for outbox in self.attached.values_mut() {
+            if outbox.waiting.insert(app.clone()) {
+                outbox.order.push_back(app.clone());
+            }
+        }
+    }
+
+    /// Sends what the links will take now. `message` says the state of an app, if it is still in the table. Returns
+    /// the gateways that have left.
+    pub fn flush(&mut self, message: impl Fn(&AppId) -> Option<ToGateway>) -> Vec<GatewayId> {
+        let left: Vec<GatewayId> = self
+            .attached
+            .iter_mut()
+            .filter_map(|(id, outbox)| (!outbox.flush(&message)).then_some(*id))
+            .collect();
+        for id in &left {
+            self.attached.remove(id);
+        }
+        left
+    }
+
+    /// A link that was full, if there is one: to be waited for with [`room`].
+    pub fn full(&self) -> Option<mpsc::Sender<ToGateway>> {
+        self.attached.values().find(|outbox| !outbox.is_empty()).map(|outbox| outbox.tx.clone())
+    }
+}
+
+/// Waits until this link has room again; for ever without one.
+pub async fn room(full: Option<mpsc::Sender<ToGateway>>) {
+    match full {
+        // The permit is given back at once: `flush` takes what there is.
+        Some(tx) => drop(tx.reserve().await),
+        None => std::future::pending().await,
+    }
+}
+
+impl Default for Gateways {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Outbox {
+    fn is_empty(&self) -> bool {
+        self.table.is_none() && self.order.is_empty()
+    }
+
+    /// Returns whether the gateway is still there.
+    fn flush(&mut self, message: &impl Fn(&AppId) -> Option<ToGateway>) -> bool {
+        while !self.is_empty() {
+            let permit = match self.tx.try_reserve() {
+                Ok(permit) => permit,
+                Err(mpsc::error::TrySendError::Full(())) => return true,
+                Err(mpsc::error::TrySendError::Closed(())) => return false,
+            };
+            if let Some(table) = self.table.take() {
+                permit.send(ToGateway::Table(table));
+            } else if let Some(app) = self.order.pop_front() {
+                self.waiting.remove(&app);
+                if let Some(message) = message(&app) {
+                    permit.send(message);
+                }
+            }
+        }
+        !self.tx.is_closed()
+    }
+}
