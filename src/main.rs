@@ -1,1 +1,26 @@
-fn main() {}
+//! `loco-edge`: an edge gateway with scale-to-zero built in.
+//!
+//! ```text
+//!   loco-edge dev apps.toml     both halves in one process, apps are local programs
+//!   loco-edge check apps.toml   every mistake in a file at once
+//! ```
+
+mod check;
+mod cli;
+mod dev;
+mod files;
+mod logging;
+mod ports;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Dev(args) => dev::run(&args),
+        Command::Check(args) => check::run(&args),
+    }
+}
