@@ -99,7 +99,7 @@ async fn a_busy_app_is_not_put_to_sleep() {
         let refused = edge.sleep("hello", depth).await;
         assert_eq!(refused.status, 409, "{refused:?}");
         let problem = refused.json();
-        assert_eq!(problem["code"], "app-busy", "{problem}");
+        assert_eq!(problem["code"], "busy", "{problem}");
         assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{problem}");
     }
     let answer = wire.read(&Request::get("hello", "/")).await.expect("an answer");
