@@ -26,7 +26,7 @@ async fn edge_to_be_killed() {
     while let Ok(Some(report)) = tokio::time::timeout(DEADLINE, reports.recv()).await {
         std::fs::write(Path::new(&dir).join("report"), format!("{report:?}\n")).unwrap();
         let wanted = std::fs::exists(Path::new(&dir).join("pause-wanted")).unwrap();
-        if wanted && matches!(report.event, Event::Created(_)) {
+        if wanted && matches!(report.event, Event::Created { .. }) {
             pid_in(&Path::new(&dir).join("leader")).await;
             platform.submit(platform::Command::Pause(Instance(1)));
         }
