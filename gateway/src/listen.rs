@@ -177,14 +177,33 @@ impl Post {
         let client = hop::client_value(peer.ip());
         let pipeline = Rc::new(Pipeline { worker: self.worker.clone(), entry, client });
         let post = self.clone();
-        self.fleet.connections[self.index].fetch_add(1, Relaxed);
+        let counted = Counted::new(&self.fleet, self.index, room);
         tokio::task::spawn_local(async move {
             let limits = post.worker.settings.clone();
-            let end = conn::serve(stream, peer, pipeline, limits, post.drain.clone()).await;
+            let end = conn::serve(stream, peer, pipeline, limits, post.drain).await;
             tracing::trace!(?end, %peer, "connection ended");
-            post.fleet.connections[post.index].fetch_sub(1, Relaxed);
-            drop(room);
+            drop(counted);
         });
+    }
+}
+
+/// A connection's part in the counts; given back however its task ends.
+struct Counted {
+    fleet: Arc<Fleet>,
+    index: usize,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Counted {
+    fn new(fleet: &Arc<Fleet>, index: usize, room: OwnedSemaphorePermit) -> Self {
+        fleet.connections[index].fetch_add(1, Relaxed);
+        Self { fleet: fleet.clone(), index, _room: room }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.fleet.connections[self.index].fetch_sub(1, Relaxed);
     }
 }
 

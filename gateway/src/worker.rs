@@ -111,7 +111,7 @@ impl Worker {
     pub fn enter(&self, route: &Route, ticket: Option<&Ticket>, keeps_awake: bool) -> Result<Entered, Shut> {
         let state = route.app.state();
         let Status::Awake { instance, endpoints } = &state.status else { return Err(Shut::NotAwake) };
-        let Some(endpoint) = endpoints.first() else { return Err(Shut::NotAwake) };
+        let Some(endpoint) = any(endpoints) else { return Err(Shut::NotAwake) };
         if ticket.is_none() {
             if self.is_waited_for(&route.app) {
                 return Err(Shut::InLine);
@@ -121,7 +121,7 @@ impl Worker {
             }
         }
         let open = Open::enter(&route.app, keeps_awake);
-        Ok(Entered { open, instance: *instance, endpoint: *endpoint })
+        Ok(Entered { open, instance: *instance, endpoint })
     }
 
     /// Carries out an order that is about an app.
@@ -200,5 +200,14 @@ impl Worker {
 
     fn existing(&self, app: &App) -> Option<Rc<Slot>> {
         self.slots.borrow().get(app.index).and_then(Clone::clone)
+    }
+}
+
+/// One of several endpoints, each as often as the others.
+fn any(endpoints: &[SocketAddr]) -> Option<SocketAddr> {
+    match endpoints {
+        [] => None,
+        [only] => Some(*only),
+        several => Some(several[fastrand::usize(..several.len())]),
     }
 }

@@ -20,3 +20,4 @@ pub mod metrics;
 pub mod platform;
 pub mod publish;
 pub mod store;
+mod tell;

@@ -122,7 +122,7 @@ fn repeat(request: &Request<RequestBody>) -> Request<RequestBody> {
 fn take_pooled(target: &Target<'_>, repeatable: bool) -> Option<Connection> {
     let now = Instant::now();
     let oldest = if repeatable { target.worker.settings.upstream_idle_timeout } else { TRUSTED_IDLE };
-    target.slot.pool.borrow_mut().take(target.instance, now, oldest)
+    target.slot.pool.borrow_mut().take((target.instance, target.endpoint), now, oldest)
 }
 
 async fn dial(target: &Target<'_>) -> Result<Connection, Fault> {
@@ -141,7 +141,7 @@ async fn dial(target: &Target<'_>) -> Result<Connection, Fault> {
         // What ends a connection is told to the request on it; without one it is of no interest.
         let _ended = driver.with_upgrades().await;
     });
-    Ok(Connection::new(sender, task.abort_handle(), target.instance))
+    Ok(Connection::new(sender, task.abort_handle(), (target.instance, target.endpoint)))
 }
 
 /// Puts a connection back when the response on it has come to its end.

@@ -1,5 +1,6 @@
 //! Idle connections of one thread to one app.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use config::link::Instance;
@@ -19,13 +20,18 @@ pub struct Connection {
     sender: SendRequest<RequestBody>,
     task: AbortHandle,
     instance: Instance,
+    endpoint: SocketAddr,
     pooled: bool,
 }
 
 impl Connection {
     /// A new connection.
-    pub fn new(sender: SendRequest<RequestBody>, task: AbortHandle, instance: Instance) -> Self {
-        Self { sender, task, instance, pooled: false }
+    pub fn new(
+        sender: SendRequest<RequestBody>,
+        task: AbortHandle,
+        (instance, endpoint): (Instance, SocketAddr),
+    ) -> Self {
+        Self { sender, task, instance, endpoint, pooled: false }
     }
 
     /// Whether it has carried a request before.
@@ -63,24 +69,23 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The connection used last, if it goes to this instance and has been idle for at most `oldest`.
-    pub fn take(&mut self, instance: Instance, now: Instant, oldest: Duration) -> Option<Connection> {
-        while let Some((connection, since)) = self.idle.pop() {
-            if connection.instance != instance {
-                // An earlier run: none of what is left can be of use.
-                self.idle.clear();
-                return None;
-            }
-            if now.saturating_duration_since(since) > oldest {
-                // The others have been idle for longer still, but may serve requests that are less delicate.
-                self.idle.push((connection, since));
-                return None;
-            }
-            if !connection.sender.is_closed() {
-                return Some(Connection::reuse(connection));
-            }
-        }
-        None
+    /// The connection to this endpoint used last, if it has been idle for at most `oldest`. Of several endpoints the
+    /// few idle connections are searched; an app that we run has one.
+    pub fn take(
+        &mut self,
+        (instance, endpoint): (Instance, SocketAddr),
+        now: Instant,
+        oldest: Duration,
+    ) -> Option<Connection> {
+        // Of no use: closed by the app, or to an earlier run, whose address may be somebody else's by now.
+        self.idle.retain(|(idle, _)| idle.instance == instance && !idle.sender.is_closed());
+        let fits = |(idle, since): &(Connection, Instant)| {
+            idle.endpoint == endpoint && now.saturating_duration_since(*since) <= oldest
+        };
+        let place = self.idle.iter().rposition(fits)?;
+        let (mut connection, _) = self.idle.remove(place);
+        connection.pooled = true;
+        Some(connection)
     }
 
     /// Keeps a connection; false if it is of no use any more.
@@ -103,12 +108,5 @@ impl Pool {
             !connection.sender.is_closed() && now.saturating_duration_since(*since) < limit
         });
         !self.idle.is_empty()
-    }
-}
-
-impl Connection {
-    fn reuse(mut connection: Self) -> Self {
-        connection.pooled = true;
-        connection
     }
 }

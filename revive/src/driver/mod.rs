@@ -36,6 +36,7 @@ use crate::metrics::Metrics;
 use crate::platform::{self, Command, Platform, Report};
 use crate::publish::{self, GatewayId, Gateways};
 use crate::store::{LoadedApps, Writer};
+use crate::tell::tell;
 
 /// How long a brake that kept an app from sleeping is left alone.
 const BRAKE_PAUSE: Duration = Duration::from_secs(10);
@@ -225,10 +226,7 @@ impl Driver {
             Action::WakeEnded(ended) => self.wake_ended(id, ended, now),
             Action::Crashed(instance) => {
                 self.metrics.crashed(&record.app);
-                tracing::warn!(
-                    app = %record.app.name, org = %record.app.tenant.org, workspace = %record.app.tenant.workspace,
-                    %instance, "the app ended while it was awake"
-                );
+                tell!(warn, &record.app, %instance, "the app ended while it was awake");
             }
         }
     }
@@ -238,15 +236,9 @@ impl Driver {
         self.metrics.wake_ended(&record.app, &ended, now);
         let began = ended.marks.first().map_or(now, |(_, at)| *at);
         let took = now.saturating_duration_since(began);
-        let (app, tenant) = (&record.app.name, &record.app.tenant);
         match ended.result {
-            Ok(()) => {
-                tracing::info!(%app, org = %tenant.org, workspace = %tenant.workspace, ?took, "awake");
-            }
-            Err(failure) => {
-                let failure_code = failure.code();
-                tracing::warn!(%app, org = %tenant.org, workspace = %tenant.workspace, ?took, failure = failure_code, "the wake failed");
-            }
+            Ok(()) => tell!(info, &record.app, ?took, "awake"),
+            Err(failure) => tell!(warn, &record.app, ?took, failure = failure.code(), "the wake failed"),
         }
         record.last_wake = Some((ended, now));
     }
@@ -260,8 +252,7 @@ impl Driver {
             return;
         }
         record.since = clocks;
-        let (app, tenant) = (&record.app.name, &record.app.tenant);
-        tracing::debug!(%app, org = %tenant.org, workspace = %tenant.workspace, from = view::state_name(before), to = view::state_name(&after), "state");
+        tell!(debug, &record.app, from = view::state_name(before), to = view::state_name(&after), "state");
         match &after {
             State::Draining(draining) => self.begin_quiesce(id, draining.round),
             State::Light(_) | State::Deep { .. } => self.fell_asleep(id, before, now),
@@ -282,8 +273,7 @@ impl Driver {
         let Some(record) = self.apps.get(id) else { return };
         let slept = matches!(before, State::Draining(_) | State::Light(_));
         if let (true, Some(Status::Asleep { depth })) = (slept, record.status(now)) {
-            let (app, tenant) = (&record.app.name, &record.app.tenant);
-            tracing::info!(%app, org = %tenant.org, workspace = %tenant.workspace, depth = depth.as_str(), "asleep");
+            tell!(info, &record.app, depth = depth.as_str(), "asleep");
             self.metrics.slept(&record.app, depth);
         }
     }
@@ -372,7 +362,7 @@ impl Driver {
             }
         });
         if let Err(brake) = allowed {
-            tracing::debug!(app = %record.app.name, brake = brake.code(), "kept awake");
+            tell!(debug, &record.app, brake = brake.code(), "kept awake");
             record.braked_until = Some(now + BRAKE_PAUSE);
             return self.schedule(id, now);
         }

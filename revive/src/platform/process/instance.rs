@@ -22,8 +22,9 @@ use super::mark::MARK;
 use super::port::Lease;
 use super::procfs::{Identity, Process};
 use super::spawn::{StartError, spawn};
-use super::{Shared, output, tell};
+use super::{Shared, output};
 use crate::platform::{Event, Exit, Report};
+use crate::tell::tell;
 
 /// How long the last of a program's output, and its exit status, may take to come once all its processes are gone.
 const LAST_WORDS: Duration = Duration::from_secs(1);

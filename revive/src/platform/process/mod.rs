@@ -10,6 +10,7 @@
 //! An instance is a process group, and whatever else its program starts: known by a mark in the environment and by
 //! descent, reparented to the edge when its parents end. Paused, resumed and ended as a whole.
 
+use crate::tell::tell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -45,26 +46,6 @@ mod records;
 mod spawn;
 
 pub use self::records::{Records, RecordsError};
-
-/// An event about an app, with the fields that every line about one carries.
-macro_rules! tell {
-    ($level:ident, target: $target:expr, $app:expr, $($rest:tt)+) => {{
-        let app: &::config::model::App = $app;
-        ::tracing::$level!(
-            target: $target,
-            app = %app.name,
-            org = %app.tenant.org,
-            workspace = %app.tenant.workspace,
-            region = %app.tenant.region,
-            environment = %app.tenant.environment,
-            $($rest)+
-        )
-    }};
-    ($level:ident, $app:expr, $($rest:tt)+) => {
-        $crate::platform::process::tell!($level, target: ::std::module_path!(), $app, $($rest)+)
-    };
-}
-use tell;
 
 /// Variables that a new instance gets from the edge: they win over those of its app and of the edge's environment.
 pub type Variables = Box<dyn Fn(&App, Instance) -> Vec<(String, String)> + Send + Sync>;
