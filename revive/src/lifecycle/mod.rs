@@ -8,7 +8,14 @@
 //!     └── Reachable, Resumed ──── Waking: Resuming ◄───────┘      Waking: Clearing → Queued → Creating → Probing
 //!                                                                    │ NotCreated, Exited, too late
 //!                        Waking ◄── Wanted after retry_at ── Failed ◄┘
+//!
+//!   Awake ── Exited: the first time Waking: Queued, then Failed until retry_at, then Waking by itself
+//!   any ──── Changed: the old instance is stopped, and Waking: Clearing if it was up or on its way, else Deep
+//!   any ──── Deleted: Gone, from where nothing leads back
 //! ```
+//!
+//! `Clearing`, and `leaving` where there is no wake, are why two instances of an app never run at once: what was told
+//! to stop is remembered until the platform says that it has ended, and nothing is started before.
 //!
 //! Each state has one function below that names **every** event. What cannot happen, or comes too late, changes
 //! nothing: an event about an instance or a round that is not the current one is news of the past.
@@ -34,7 +41,7 @@ pub const WITHDRAWN_AFTER: Duration = Duration::from_secs(60);
 pub const STABLE: Duration = Duration::from_secs(60);
 /// How long a paused instance may take to go on; SIGCONT takes microseconds.
 pub const RESUME_TIMEOUT: Duration = Duration::from_secs(5);
-/// An app that has crashed this often in a row is started again by a request only.
+/// How often in a row an app that crashes is started again by itself; after that by a request only.
 pub const RESTARTS: u32 = 5;
 
 /// What an app's policy says to its lifecycle.
@@ -142,6 +149,8 @@ fn light(running: Running, event: Event, now: Instant) -> Transition {
             let step = WakeStep::Resuming { running, deadline: now + RESUME_TIMEOUT };
             to(wake(step, running.failures, Phase::Starting, now), [Action::Resume(instance)])
         }
+        // Gateways hold the requests of whatever sleeps, so there is nothing to quiesce. And a new version need not run
+        // before somebody asks for it.
         Event::Sleep { depth: Depth::Deep, .. } | Event::Changed => {
             to(State::Deep { leaving: Some(instance) }, [Action::Stop(instance)])
         }
@@ -199,6 +208,7 @@ fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Instant) -> Tran
             let step = WakeStep::Creating { instance, deadline: now + rules.grace };
             onward(waking, step, now, [Action::Start(instance)])
         }
+        // A grant that crossed a withdrawal: one wake needs one slot.
         (Event::Granted { .. }, _) => stay(State::Waking(waking), [Action::Release]),
         (Event::Created { instance, endpoint }, WakeStep::Creating { instance: ours, deadline })
             if instance == ours =>
@@ -231,6 +241,7 @@ fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Instant) -> Tran
         {
             onward(waking, WakeStep::Queued, now, [Action::Enqueue])
         }
+        // Somebody ended it while it was paused. The wake goes on, from nothing: whoever asked does not care.
         (Event::Exited { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
             onward(waking, WakeStep::Queued, now, [Action::Enqueue])
         }
@@ -380,7 +391,8 @@ fn give_up(
     to(State::Failed(failed), stop.chain(release(waking.step)).chain([Action::WakeEnded(ended)]))
 }
 
-/// The app ended while it was awake. The first time it is started again at once.
+/// The app ended while it was awake. The first time it is started again at once, though through admission: a crash of
+/// many at once, for want of memory say, must not become a start of many at once.
 fn crashed(running: &Running, rules: &Rules, now: Instant) -> Transition {
     let failures = running.unforgiven(now).saturating_add(1);
     let crash = Action::Crashed(running.instance);
@@ -394,7 +406,8 @@ fn crashed(running: &Running, rules: &Rules, now: Instant) -> Transition {
     to(State::Failed(Failed { failure, failures, retry_at, retry, leaving: None }), [crash])
 }
 
-/// A deadline of a wake may have passed.
+/// A deadline of a wake may have passed. Only what waits is withdrawn: a start that has its slot is seen through, or
+/// clients that come and go could keep an app from ever coming up.
 fn overdue(waking: Waking, rules: &Rules, now: Instant) -> Transition {
     let unwanted = waking.unwanted_since.is_some_and(|since| now >= since + WITHDRAWN_AFTER);
     match waking.step {
