@@ -180,6 +180,6 @@ fn asleep_already(state: &State, depth: Depth) -> Option<Result<(), NotAsleep>> 
         State::Deep { leaving: Some(_) } => None,
         State::Deep { leaving: None } | State::Gone { .. } => Some(Ok(())),
         State::Waking(_) => Some(Err(NotAsleep::Waking)),
-        State::Failed(_) => Some(Err(NotAsleep::Failed)),
+        State::Failed(_) => None,
     }
 }

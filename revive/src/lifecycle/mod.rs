@@ -17,14 +17,14 @@
 //! `Clearing`, and `leaving` where there is no wake, are why two instances of an app never run at once: what was told
 //! to stop is remembered until the platform says that it has ended, and nothing is started before.
 //!
-//! Each state has one function below that names **every** event. What cannot happen, or comes too late, changes
+//! Each state has one function that names **every** event: here, and for the way up in `waking`. What cannot happen, or comes too late, changes
 //! nothing: an event about an instance or a round that is not the current one is news of the past.
 
 mod state;
 #[cfg(test)]
 mod tests;
+mod waking;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use config::link::{Depth, Failure, Instance, Phase};
@@ -78,7 +78,7 @@ pub fn step(state: State, event: Event, rules: &Rules, now: Instant) -> Transiti
         State::Draining(draining) => self::draining(draining, event, now),
         State::Light(running) => light(running, event, now),
         State::Deep { leaving } => deep(leaving, event, now),
-        State::Waking(waking) => self::waking(waking, event, rules, now),
+        State::Waking(waking) => waking::waking(waking, event, rules, now),
         State::Failed(failed) => self::failed(failed, event, now),
         State::Gone { leaving } => gone(leaving, event),
     }
@@ -92,7 +92,7 @@ fn awake(running: Running, event: Event, rules: &Rules, now: Instant) -> Transit
             to(State::Draining(Draining { running, depth, round, deadline }), [])
         }
         Event::Exited { instance: ended } if ended == instance => crashed(&running, rules, now),
-        Event::Changed => to(clear(instance, 0, now), [Action::Stop(instance)]),
+        Event::Changed => to(clear(instance, 0, Retry::OnRequest, now), [Action::Stop(instance)]),
         Event::Deleted => to(State::Gone { leaving: Some(instance) }, [Action::Stop(instance)]),
         Event::Granted { .. } => stay(State::Awake(running), [Action::Release]),
         Event::Wanted(_)
@@ -125,7 +125,7 @@ fn draining(draining: Draining, event: Event, now: Instant) -> Transition {
         Event::Tick if now >= deadline => to(State::Awake(running), []),
         // It was about to be ended or paused: nobody misses it.
         Event::Exited { instance: ended } if ended == instance => to(State::Deep { leaving: None }, []),
-        Event::Changed => to(clear(instance, 0, now), [Action::Stop(instance)]),
+        Event::Changed => to(clear(instance, 0, Retry::OnRequest, now), [Action::Stop(instance)]),
         Event::Deleted => to(State::Gone { leaving: Some(instance) }, [Action::Stop(instance)]),
         Event::Granted { .. } => stay(State::Draining(draining), [Action::Release]),
         Event::Unwanted
@@ -147,7 +147,8 @@ fn light(running: Running, event: Event, now: Instant) -> Transition {
     match event {
         Event::Wanted(_) => {
             let step = WakeStep::Resuming { running, deadline: now + RESUME_TIMEOUT };
-            to(wake(step, running.failures, Phase::Starting, now), [Action::Resume(instance)])
+            let failures = running.failures;
+            to(wake(step, failures, Retry::OnRequest, Phase::Starting, now), [Action::Resume(instance)])
         }
         // Gateways hold the requests of whatever sleeps, so there is nothing to quiesce. And a new version need not run
         // before somebody asks for it.
@@ -173,7 +174,7 @@ fn light(running: Running, event: Event, now: Instant) -> Transition {
 
 fn deep(leaving: Option<Instance>, event: Event, now: Instant) -> Transition {
     match event {
-        Event::Wanted(_) => begin(leaving, 0, now),
+        Event::Wanted(_) => begin(leaving, 0, Retry::OnRequest, now),
         Event::Exited { instance } | Event::NotCreated { instance, .. } if leaving == Some(instance) => {
             stay(State::Deep { leaving: None }, [])
         }
@@ -194,101 +195,24 @@ fn deep(leaving: Option<Instance>, event: Event, now: Instant) -> Transition {
     }
 }
 
-fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Instant) -> Transition {
-    match (event, waking.step) {
-        (Event::Wanted(_), _) => {
-            waking.unwanted_since = None;
-            stay(State::Waking(waking), [])
-        }
-        (Event::Unwanted, _) => {
-            waking.unwanted_since.get_or_insert(now);
-            stay(State::Waking(waking), [])
-        }
-        (Event::Granted { instance }, WakeStep::Queued) => {
-            let step = WakeStep::Creating { instance, deadline: now + rules.grace };
-            onward(waking, step, now, [Action::Start(instance)])
-        }
-        // A grant that crossed a withdrawal: one wake needs one slot.
-        (Event::Granted { .. }, _) => stay(State::Waking(waking), [Action::Release]),
-        (Event::Created { instance, endpoint }, WakeStep::Creating { instance: ours, deadline })
-            if instance == ours =>
-        {
-            let so_far = Failure::NeverListened;
-            onward(waking, WakeStep::Probing { instance, endpoint, deadline, so_far }, now, [])
-        }
-        (Event::NotCreated { instance, failure }, WakeStep::Creating { instance: ours, .. })
-            if instance == ours =>
-        {
-            give_up(waking, failure, None, rules, now)
-        }
-        (Event::Reachable { instance }, WakeStep::Probing { instance: ours, endpoint, .. })
-            if instance == ours =>
-        {
-            up(waking, instance, endpoint, now)
-        }
-        (
-            Event::NotReachable { instance, so_far },
-            WakeStep::Probing { instance: ours, endpoint, deadline, .. },
-        ) if instance == ours => {
-            waking.step = WakeStep::Probing { instance, endpoint, deadline, so_far };
-            stay(State::Waking(waking), [])
-        }
-        (Event::Resumed { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
-            up(waking, instance, running.endpoint, now)
-        }
-        (Event::Exited { instance } | Event::NotCreated { instance, .. }, WakeStep::Clearing(old))
-            if instance == old =>
-        {
-            onward(waking, WakeStep::Queued, now, [Action::Enqueue])
-        }
-        // Somebody ended it while it was paused. The wake goes on, from nothing: whoever asked does not care.
-        (Event::Exited { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
-            onward(waking, WakeStep::Queued, now, [Action::Enqueue])
-        }
-        (
-            Event::Exited { instance },
-            WakeStep::Creating { instance: ours, .. } | WakeStep::Probing { instance: ours, .. },
-        ) if instance == ours => give_up(waking, Failure::ExitedEarly, None, rules, now),
-        (Event::Tick, _) => overdue(waking, rules, now),
-        (Event::Changed, step) => renew(waking, step, now),
-        (Event::Deleted, step) => to(State::Gone { leaving: step.instance() }, abandon(step)),
-        (
-            Event::Sleep { .. }
-            | Event::Quiesced { .. }
-            | Event::Created { .. }
-            | Event::NotCreated { .. }
-            | Event::Paused { .. }
-            | Event::Resumed { .. }
-            | Event::Exited { .. }
-            | Event::Reachable { .. }
-            | Event::NotReachable { .. },
-            _,
-        ) => stay(State::Waking(waking), []),
-    }
-}
-
 fn failed(mut failed: Failed, event: Event, now: Instant) -> Transition {
     match event {
-        Event::Wanted(Demand::Admin) => begin(failed.leaving, failed.failures, now),
-        Event::Wanted(Demand::Request) if now >= failed.retry_at => {
-            begin(failed.leaving, failed.failures, now)
-        }
+        Event::Wanted(Demand::Admin) => try_again(&failed, now),
+        Event::Wanted(Demand::Request) if now >= failed.retry_at => try_again(&failed, now),
         // A gateway's clock ran a little ahead: it is told once more how long to wait.
         Event::Wanted(Demand::Request) => to(State::Failed(failed), []),
-        Event::Tick if failed.retry == Retry::ByItself && now >= failed.retry_at => {
-            begin(failed.leaving, failed.failures, now)
-        }
+        Event::Tick if failed.retry == Retry::ByItself && now >= failed.retry_at => try_again(&failed, now),
         Event::Exited { instance } | Event::NotCreated { instance, .. }
             if failed.leaving == Some(instance) =>
         {
             failed.leaving = None;
             stay(State::Failed(failed), [])
         }
-        Event::Changed => to(State::Deep { leaving: failed.leaving }, []),
+        // Only an admin asks what does not run to sleep: it shall not be started again by itself.
+        Event::Changed | Event::Sleep { .. } => to(State::Deep { leaving: failed.leaving }, []),
         Event::Deleted => to(State::Gone { leaving: failed.leaving }, []),
         Event::Granted { .. } => stay(State::Failed(failed), [Action::Release]),
         Event::Unwanted
-        | Event::Sleep { .. }
         | Event::Quiesced { .. }
         | Event::Created { .. }
         | Event::NotCreated { .. }
@@ -335,60 +259,26 @@ fn stay(state: State, actions: impl IntoIterator<Item = Action>) -> Transition {
     Transition { state, actions: actions.into_iter().collect() }
 }
 
-fn wake(step: WakeStep, failures: u32, phase: Phase, now: Instant) -> State {
-    State::Waking(Waking { step, marks: vec![(phase, now)], failures, unwanted_since: None })
+fn wake(step: WakeStep, failures: u32, retry: Retry, phase: Phase, now: Instant) -> State {
+    State::Waking(Waking { step, marks: vec![(phase, now)], failures, retry, unwanted_since: None })
 }
 
 /// A wake that first waits for the end of an old instance.
-fn clear(old: Instance, failures: u32, now: Instant) -> State {
-    wake(WakeStep::Clearing(old), failures, Phase::Queued, now)
+fn clear(old: Instance, failures: u32, retry: Retry, now: Instant) -> State {
+    wake(WakeStep::Clearing(old), failures, retry, Phase::Queued, now)
 }
 
 /// Begins a wake from nothing.
-fn begin(leaving: Option<Instance>, failures: u32, now: Instant) -> Transition {
+fn begin(leaving: Option<Instance>, failures: u32, retry: Retry, now: Instant) -> Transition {
     match leaving {
-        Some(old) => to(clear(old, failures, now), []),
-        None => to(wake(WakeStep::Queued, failures, Phase::Queued, now), [Action::Enqueue]),
+        Some(old) => to(clear(old, failures, retry, now), []),
+        None => to(wake(WakeStep::Queued, failures, retry, Phase::Queued, now), [Action::Enqueue]),
     }
 }
 
-/// The next step of a wake.
-fn onward(
-    mut waking: Waking,
-    step: WakeStep,
-    now: Instant,
-    actions: impl IntoIterator<Item = Action>,
-) -> Transition {
-    waking.step = step;
-    let phase = waking.phase();
-    if waking.marks.last().is_none_or(|(last, _)| *last != phase) {
-        waking.marks.push((phase, now));
-    }
-    to(State::Waking(waking), actions)
-}
-
-/// The end of a wake: the app is up.
-fn up(waking: Waking, instance: Instance, endpoint: SocketAddr, now: Instant) -> Transition {
-    let wake_took = now.saturating_duration_since(waking.since(now));
-    let running = Running { instance, endpoint, since: now, wake_took, failures: waking.failures };
-    let ended = WakeEnded { result: Ok(()), marks: waking.marks };
-    to(State::Awake(running), release(waking.step).chain([Action::WakeEnded(ended)]))
-}
-
-/// The end of a wake: the app is not up, and what there is of it is stopped.
-fn give_up(
-    waking: Waking,
-    failure: Failure,
-    leaving: Option<Instance>,
-    rules: &Rules,
-    now: Instant,
-) -> Transition {
-    let failures = waking.failures.saturating_add(1);
-    let retry_at = now + rules.backoff(failures);
-    let failed = Failed { failure, failures, retry_at, retry: Retry::OnRequest, leaving };
-    let ended = WakeEnded { result: Err(failure), marks: waking.marks };
-    let stop = leaving.map(Action::Stop).into_iter();
-    to(State::Failed(failed), stop.chain(release(waking.step)).chain([Action::WakeEnded(ended)]))
+/// The next try after a failure.
+fn try_again(failed: &Failed, now: Instant) -> Transition {
+    begin(failed.leaving, failed.failures, failed.retry, now)
 }
 
 /// The app ended while it was awake. The first time it is started again at once, though through admission: a crash of
@@ -398,70 +288,10 @@ fn crashed(running: &Running, rules: &Rules, now: Instant) -> Transition {
     let crash = Action::Crashed(running.instance);
     if failures == 1 {
         let actions = [Action::Enqueue, crash];
-        return to(wake(WakeStep::Queued, failures, Phase::Queued, now), actions);
+        return to(wake(WakeStep::Queued, failures, Retry::ByItself, Phase::Queued, now), actions);
     }
     let retry = if failures <= RESTARTS { Retry::ByItself } else { Retry::OnRequest };
     let retry_at = now + rules.backoff(failures - 1);
     let failure = Failure::Crashed;
     to(State::Failed(Failed { failure, failures, retry_at, retry, leaving: None }), [crash])
-}
-
-/// A deadline of a wake may have passed. Only what waits is withdrawn: a start that has its slot is seen through, or
-/// clients that come and go could keep an app from ever coming up.
-fn overdue(waking: Waking, rules: &Rules, now: Instant) -> Transition {
-    let unwanted = waking.unwanted_since.is_some_and(|since| now >= since + WITHDRAWN_AFTER);
-    match waking.step {
-        WakeStep::Clearing(old) if unwanted => to(State::Deep { leaving: Some(old) }, []),
-        WakeStep::Queued if unwanted => to(State::Deep { leaving: None }, [Action::Withdraw]),
-        WakeStep::Creating { instance, deadline } if now >= deadline => {
-            give_up(waking, Failure::NotStarted, Some(instance), rules, now)
-        }
-        WakeStep::Probing { instance, deadline, so_far, .. } if now >= deadline => {
-            give_up(waking, so_far, Some(instance), rules, now)
-        }
-        WakeStep::Resuming { running, deadline } if now >= deadline => {
-            give_up(waking, Failure::NotStarted, Some(running.instance), rules, now)
-        }
-        WakeStep::Clearing(_)
-        | WakeStep::Queued
-        | WakeStep::Creating { .. }
-        | WakeStep::Probing { .. }
-        | WakeStep::Resuming { .. } => stay(State::Waking(waking), []),
-    }
-}
-
-/// What it runs was changed while it was on its way up: once more, with the new version.
-fn renew(mut waking: Waking, step: WakeStep, now: Instant) -> Transition {
-    waking.failures = 0;
-    match step {
-        WakeStep::Clearing(_) | WakeStep::Queued => stay(State::Waking(waking), []),
-        WakeStep::Creating { instance, .. }
-        | WakeStep::Probing { instance, .. }
-        | WakeStep::Resuming { running: Running { instance, .. }, .. } => {
-            onward(waking, WakeStep::Clearing(instance), now, abandon(step))
-        }
-    }
-}
-
-/// What is to be undone when a wake is dropped at this step.
-fn abandon(step: WakeStep) -> Vec<Action> {
-    match step {
-        // Already told to stop.
-        WakeStep::Clearing(_) => vec![],
-        WakeStep::Queued => vec![Action::Withdraw],
-        WakeStep::Creating { instance, .. }
-        | WakeStep::Probing { instance, .. }
-        | WakeStep::Resuming { running: Running { instance, .. }, .. } => {
-            [Action::Stop(instance)].into_iter().chain(release(step)).collect()
-        }
-    }
-}
-
-/// Gives back the slot, of a wake that has one: a start was granted it, and a paused app needs none to go on.
-fn release(step: WakeStep) -> impl Iterator<Item = Action> {
-    let slot = match step {
-        WakeStep::Creating { .. } | WakeStep::Probing { .. } => Some(Action::Release),
-        WakeStep::Clearing(_) | WakeStep::Queued | WakeStep::Resuming { .. } => None,
-    };
-    slot.into_iter()
 }

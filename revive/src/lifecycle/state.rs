@@ -67,6 +67,8 @@ pub struct Waking {
     pub marks: Vec<(Phase, Instant)>,
     /// Failures in a row before this wake.
     pub failures: u32,
+    /// Who begins the next try, should this one fail.
+    pub retry: Retry,
     /// Since when nobody waits for it.
     pub unwanted_since: Option<Instant>,
 }

@@ -32,7 +32,14 @@ fn draining(depth: Depth, deadline: Instant, running: Running) -> State {
 }
 
 fn waking(step: WakeStep, failures: u32, now: Instant) -> State {
-    State::Waking(Waking { step, marks: vec![(Phase::Queued, now - SECOND)], failures, unwanted_since: None })
+    let retry = Retry::OnRequest;
+    State::Waking(Waking {
+        step,
+        marks: vec![(Phase::Queued, now - SECOND)],
+        failures,
+        retry,
+        unwanted_since: None,
+    })
 }
 
 fn unwanted(state: State, since: Instant) -> State {

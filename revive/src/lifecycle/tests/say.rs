@@ -21,9 +21,10 @@ pub(super) fn state(state: &State, now: Instant) -> String {
         State::Light(up) => format!("light {}{}", up.instance, after(up.failures)),
         State::Deep { leaving } => format!("{}{}", Depth::Deep.as_str(), gone(*leaving)),
         State::Waking(waking) => format!(
-            "{}{}{}",
+            "{}{}{}{}",
             step(&waking.step, now),
             after(waking.failures),
+            if waking.retry == Retry::ByItself { " by itself" } else { "" },
             waking
                 .unwanted_since
                 .map_or(String::new(), |since| format!(" unwanted since {}", at(since, now)))

@@ -68,6 +68,29 @@ fn an_app_that_crashes_is_started_again_five_times_and_then_only_for_a_request()
 
 /// The phases of a wake as recorded, and how long it took in all.
 #[test]
+fn a_restart_that_fails_is_tried_again_like_a_crash() {
+    let mut now = Instant::now();
+    let mut state = State::Awake(sample::running(0, 0, now));
+    let instance = state.instance().unwrap();
+    state = happens(state, Event::Exited { instance }, &RULES, now);
+    for failures in 2..=RESTARTS + 1 {
+        let instance = Instance(100 + u64::from(failures));
+        state = happens(state, Event::Granted { instance }, &RULES, now);
+        let failure = Failure::ProgramNotFound;
+        state = happens(state, Event::NotCreated { instance, failure }, &RULES, now);
+        let State::Failed(failed) = &state else { panic!("not failed: {state:?}") };
+        assert_eq!((failed.failure, failed.failures), (failure, failures));
+        assert_eq!(failed.retry == Retry::ByItself, failures <= RESTARTS);
+        now = failed.retry_at;
+        state = happens(state, Event::Tick, &RULES, now);
+    }
+    assert!(
+        matches!(state, State::Failed(_)),
+        "who is not up after so many tries waits for a request: {state:?}"
+    );
+}
+
+#[test]
 fn a_wake_from_deep_sleep_is_measured_from_its_first_moment() {
     let start = Instant::now();
     let instance = Instance(1);

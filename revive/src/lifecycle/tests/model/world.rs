@@ -297,7 +297,8 @@ fn timeless(state: State) -> State {
         State::Draining(draining) => {
             State::Draining(Draining { running: running(draining.running), deadline, ..draining })
         }
-        State::Waking(Waking { step, failures, unwanted_since, .. }) => State::Waking(Waking {
+        State::Waking(Waking { step, failures, retry, unwanted_since, .. }) => State::Waking(Waking {
+            retry,
             step: match step {
                 WakeStep::Clearing(_) | WakeStep::Queued => step,
                 WakeStep::Creating { instance, .. } => WakeStep::Creating { instance, deadline },
