@@ -61,8 +61,8 @@ struct Parts {
     proxy_error: &'static str,
     retry_after: Option<Duration>,
     words: Words,
-    /// For programs; visitors get `words`.
-    detail: &'static str,
+    /// For programs, where there is more to say than `words` do.
+    detail: Option<&'static str>,
 }
 
 impl Refusal {
@@ -111,7 +111,7 @@ impl Refusal {
                 proxy_error: "http_request_error",
                 retry_after: None,
                 words: words::BAD_REQUEST,
-                detail: violation.detail(),
+                detail: Some(violation.detail()),
             },
             Self::ShuttingDown => {
                 Parts::new(503, "shutting-down", "proxy_internal_response", words::SHUTTING_DOWN)
@@ -168,7 +168,7 @@ impl Refusal {
 impl Parts {
     fn new(status: u16, code: &'static str, proxy_error: &'static str, words: Words) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, code, proxy_error, retry_after: None, words, detail: words.text }
+        Self { status, code, proxy_error, retry_after: None, words, detail: None }
     }
 
     fn of_fault(fault: Fault) -> Self {
@@ -193,11 +193,13 @@ impl Parts {
 
     fn problem(&self) -> String {
         let title = self.status.canonical_reason().unwrap_or_default();
+        let Words { title: what, text } = self.words;
+        let words = || format!("{}. {text}", what.trim_end_matches('.'));
         serde_json::json!({
             "type": "about:blank",
             "title": title,
             "status": self.status.as_u16(),
-            "detail": self.detail,
+            "detail": self.detail.map_or_else(words, str::to_owned),
             "code": self.code,
         })
         .to_string()

@@ -43,7 +43,8 @@ impl Outbound {
     /// Makes a client's request the app's.
     pub fn new(request: Request<conn::RequestBody>, pipeline: &Pipeline, client: conn::Exchange) -> Self {
         let (mut parts, incoming) = request.into_parts();
-        let (body, upload) = RequestBody::new(incoming, pipeline.worker.settings.max_body);
+        let body = RequestBody::new(incoming, pipeline.worker.settings.max_body);
+        let upload = body.upload();
         let upgrade = hop::upgrade(&parts.headers);
         let wants_upgrade = upgrade.is_some();
         hop::forward_request(&mut parts.headers, &pipeline.client);

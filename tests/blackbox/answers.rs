@@ -1,9 +1,11 @@
 //! Refusals: typed, in the client's language, with nothing of the inside.
 
+use std::time::Duration;
+
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-use crate::harness::{App, Edge, Request, file};
+use crate::harness::{App, Edge, Request, file, let_pass};
 
 /// Fails if a page asks for anything from elsewhere or shows what is inside.
 fn assert_page(page: &str) {
@@ -88,6 +90,23 @@ async fn an_app_that_does_not_answer_in_time_is_504_and_not_asked_twice() {
     // A slow body is no slow answer.
     let slow = edge.ask(Request::get("hello", "/slow?n=4&every=300ms")).await;
     assert!(slow.text().ends_with("chunk 3\n"), "{slow:?}");
+}
+
+#[tokio::test]
+async fn a_slow_upload_is_no_slow_answer() {
+    let edge = Edge::start(&file(&[App::named("hello").line(r#"response_timeout = "500ms""#)])).await;
+    edge.wake("hello").await;
+    let mut wire = edge.wire().await;
+    let request = Request::post("hello", "/upload", vec![b'x'; 6_000]);
+    let bytes = request.bytes();
+    let (head, body) = bytes.split_at(bytes.len() - 6_000);
+    wire.send(head).await;
+    for piece in body.chunks(1_000) {
+        let_pass(Duration::from_millis(200), "the client is slow, though not as slow as that").await;
+        wire.send(piece).await;
+    }
+    let answer = wire.read(&request).await.expect("an answer");
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[tokio::test]

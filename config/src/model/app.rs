@@ -27,7 +27,7 @@ pub struct App {
     pub sleep: SleepPolicy,
     /// What a request meets while it sleeps.
     pub wake: WakePolicy,
-    /// How long the app may take to begin its response.
+    /// How long the app may take to begin its response, once it has the request; of a body, how long it may take nothing.
     pub response_timeout: Duration,
 }
 

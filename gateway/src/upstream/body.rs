@@ -31,7 +31,14 @@ pub struct ClientBody {
 
 /// What has become of an upload; shared with whoever answers the request.
 #[derive(Clone, Debug, Default)]
-pub struct Upload(Rc<Cell<Progress>>);
+pub struct Upload(Rc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    progress: Cell<Progress>,
+    /// Bytes that the app has taken.
+    moved: Cell<u64>,
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Progress {
@@ -45,28 +52,40 @@ enum Progress {
 impl Upload {
     /// Whether the app has got all of it.
     pub fn is_finished(&self) -> bool {
-        self.0.get() == Progress::Finished
+        self.0.progress.get() == Progress::Finished
+    }
+
+    /// Bytes that the app has taken so far.
+    pub fn moved(&self) -> u64 {
+        self.0.moved.get()
     }
 
     /// Whether it was cut off because it was too large.
     pub fn is_too_large(&self) -> bool {
-        self.0.get() == Progress::TooLarge
+        self.0.progress.get() == Progress::TooLarge
     }
 
     /// Whether the client broke it off, or sent what is no body.
     pub fn client_failed(&self) -> bool {
-        self.0.get() == Progress::ClientFailed
+        self.0.progress.get() == Progress::ClientFailed
     }
 }
 
 impl RequestBody {
     /// A client's body of at most `limit` bytes.
-    pub fn new(incoming: conn::RequestBody, limit: u64) -> (Self, Option<Upload>) {
+    pub fn new(incoming: conn::RequestBody, limit: u64) -> Self {
         if incoming.is_end_stream() {
-            return (Self::Empty, None);
+            return Self::Empty;
         }
-        let upload = Upload::default();
-        (Self::Client(ClientBody { incoming, left: limit, upload: upload.clone() }), Some(upload))
+        Self::Client(ClientBody { incoming, left: limit, upload: Upload::default() })
+    }
+
+    /// What becomes of it, if there is one.
+    pub fn upload(&self) -> Option<Upload> {
+        match self {
+            Self::Empty => None,
+            Self::Client(body) => Some(body.upload.clone()),
+        }
     }
 }
 
@@ -115,12 +134,12 @@ impl ClientBody {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         Poll::Ready(match frame {
             None => {
-                self.upload.0.set(Progress::Finished);
+                self.upload.0.progress.set(Progress::Finished);
                 None
             }
             Some(Ok(frame)) => Some(self.pass(frame)),
             Some(Err(_)) => {
-                self.upload.0.set(Progress::ClientFailed);
+                self.upload.0.progress.set(Progress::ClientFailed);
                 Some(Err(BodyError::Client))
             }
         })
@@ -130,17 +149,18 @@ impl ClientBody {
         if let Some(data) = frame.data_ref() {
             let length = data.len() as u64;
             if length > self.left {
-                self.upload.0.set(Progress::TooLarge);
+                self.upload.0.progress.set(Progress::TooLarge);
                 return Err(BodyError::TooLarge);
             }
             self.left -= length;
+            self.upload.0.moved.set(self.upload.moved() + length);
         }
         if let Some(trailers) = frame.trailers_mut() {
             hop::clean_trailers(trailers);
         }
         // Hyper asks `is_end_stream` after the last byte and never polls again.
         if self.incoming.is_end_stream() {
-            self.upload.0.set(Progress::Finished);
+            self.upload.0.progress.set(Progress::Finished);
         }
         Ok(frame)
     }

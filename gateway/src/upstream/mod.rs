@@ -5,8 +5,9 @@ mod pool;
 mod upgrade;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use config::link::Instance;
 use http::{Request, Response};
@@ -24,7 +25,7 @@ use crate::worker::{Slot, Worker};
 /// An idle connection younger than this is trusted with any request. An older one may just be being closed by the
 /// app (Node does so after 5 s, gunicorn after 2 s), and then nobody can tell whether a request that was written
 /// has been read: so a request that must not be repeated gets a new connection instead (RFC 9112, section 9.3.1).
-const TRUSTED_IDLE: std::time::Duration = std::time::Duration::from_secs(1);
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// What went wrong between us and an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +55,8 @@ pub struct Target<'a> {
     pub instance: Instance,
     /// Its address.
     pub endpoint: SocketAddr,
-    /// How long until the head of the response.
-    pub response_timeout: std::time::Duration,
+    /// How long from the end of the request to the head of the response.
+    pub response_timeout: Duration,
 }
 
 /// A request that could not be sent or was not answered.
@@ -83,7 +84,7 @@ pub struct Answered {
 /// Says what went wrong, and gives the request back if it was not sent.
 pub async fn send(target: Target<'_>, mut request: Request<RequestBody>) -> Result<Answered, Failed> {
     let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
-    let deadline = tokio::time::Instant::now() + target.response_timeout;
+    let upload = request.body().upload();
     loop {
         let pooled = take_pooled(&target, repeatable);
         let mut connection = match pooled {
@@ -96,16 +97,32 @@ pub async fn send(target: Target<'_>, mut request: Request<RequestBody>) -> Resu
         // An app may close a connection in the moment in which it is used again. Only of a request that may be repeated
         // a copy is kept for that (RFC 9110, section 9.2.2); on a new connection there is no such moment.
         let copy = (repeatable && connection.was_pooled()).then(|| repeat(&request));
-        let answered = tokio::time::timeout_at(deadline, connection.send(request)).await;
-        let (fault, unsent) = match answered {
-            Ok(Ok(response)) => return Ok(Answered { response, connection }),
-            Ok(Err(error)) => error,
-            Err(_) => return Err(Failed { fault: Fault::Timeout, unsent: None }),
+        let sending = connection.send(request);
+        let (fault, unsent) = match patiently(target.response_timeout, upload.as_ref(), sending).await {
+            Some(Ok(response)) => return Ok(Answered { response, connection }),
+            Some(Err(error)) => error,
+            None => return Err(Failed { fault: Fault::Timeout, unsent: None }),
         };
         request = match unsent.or(copy.filter(|_| fault == Fault::Reset)) {
             Some(again) if connection.was_pooled() => again,
             unsent => return Err(Failed { fault, unsent }),
         };
+    }
+}
+
+/// Waits for as long as the app takes something of the request's body, and then for `limit`; `None` is too long.
+async fn patiently<F: Future>(limit: Duration, upload: Option<&Upload>, sending: F) -> Option<F::Output> {
+    let mut sending = pin!(sending);
+    let mut before = 0;
+    loop {
+        if let Ok(answered) = tokio::time::timeout(limit, sending.as_mut()).await {
+            return Some(answered);
+        }
+        let moved = upload.map_or(0, Upload::moved);
+        if moved == before {
+            return None;
+        }
+        before = moved;
     }
 }
 
