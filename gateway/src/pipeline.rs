@@ -58,6 +58,15 @@ pub struct Passage {
     pub ticket: Option<Ticket>,
 }
 
+/// Which try of a request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It has just come: an app that has as many as it may have gets no more.
+    First,
+    /// It was let in, and its app refused the connection: it waits for its turn.
+    Again,
+}
+
 /// Why a request does not reach its app.
 #[derive(Debug)]
 pub struct Stop {
@@ -95,7 +104,7 @@ impl Pipeline {
         let mut route = self.route(&request)?;
         self.check_length(&request, &route)?;
         let visitor = Visitor::of(&request, &route.model);
-        let mut passage = self.admit(&request, route, visitor, began).await?;
+        let mut passage = self.admit(&request, route, visitor, began, Turn::First).await?;
         let mut outbound = Outbound::new(request, self, exchange);
         let mut attempts = 1;
         loop {
@@ -107,7 +116,7 @@ impl Pipeline {
             drop(passage);
             tokio::time::sleep(TRY_AGAIN_AFTER).await;
             route = self.route(unsent.request())?;
-            passage = self.admit(unsent.request(), route, visitor, began).await?;
+            passage = self.admit(unsent.request(), route, visitor, began, Turn::Again).await?;
             (outbound, attempts) = (unsent, attempts + 1);
         }
     }
@@ -149,13 +158,14 @@ impl Pipeline {
         mut route: Arc<Route>,
         visitor: Visitor,
         began: Instant,
+        turn: Turn,
     ) -> Result<Passage, Stop> {
         let mut ticket = None;
         loop {
             match self.worker.enter(&route, ticket.as_ref(), visitor.keeps_awake()) {
                 Ok(entered) => return Ok(Passage { route, entered, ticket }),
-                Err(Shut::Busy) => return Err(Stop::at(&route, Refusal::AppBusy)),
-                Err(Shut::InLine | Shut::NotAwake) => {}
+                Err(Shut::Busy) if turn == Turn::First => return Err(Stop::at(&route, Refusal::AppBusy)),
+                Err(Shut::Busy | Shut::InLine | Shut::NotAwake) => {}
             }
             drop(ticket.take());
             // Boxed, because few requests wait, and what waiting needs would make room in every connection.
