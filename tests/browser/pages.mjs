@@ -19,7 +19,7 @@ const slow = (name) => `
 [[app]]
 name = "${name}"
 command = ["{app}"]
-env = { START_DELAY = "6s" }
+env = { START_DELAY = "8s" }
 `;
 const FILE = `
 ${slow('desktop')} ${slow('phone')} ${slow('dark')}
@@ -79,7 +79,7 @@ async function waitsAndLands(app, options) {
     if (pages === 1) await picture(tab, `waiting-${app}`);
     document = await tab.document();
   }
-  // It starts for 6 s, is held for 2 s and reloads after 1 s: two pages at least, else nothing was followed.
+  // It starts for 8 s, is held for 2 s and reloads after 1 s: two pages at least, else nothing was followed.
   assert.ok(pages >= 2, `${pages} waiting pages`);
   assert.equal(document.status, 200);
   assert.equal(document.url, url(app));
