@@ -22,7 +22,7 @@ pub(crate) enum Command {
 }
 
 /// Runs the apps of a file on this machine: each is started when it is first asked for, paused when it has been idle,
-/// and resumed by the next request. http://NAME.localhost:8080 in a browser asks for the app NAME.
+/// and resumed by the next request. `http://NAME.localhost:8080` in a browser asks for the app NAME.
 ///
 /// Any setting of the file's [gateway] and [revive] tables can be given as a variable too, for example
 /// LOCO_EDGE__GATEWAY__HEADER_TIMEOUT=5s. LOCO_EDGE_LOG=debug shows more of what goes on.

@@ -76,7 +76,8 @@ async fn dev(args: &cli::Dev, mut loaded: Loaded) -> Result<(), String> {
     let admin_listener = admin::bind(args.admin).await;
     let admin_listener = admin_listener.map_err(|error| ports::taken("--admin", args.admin, &error))?;
     let admin_address = admin_listener.local_addr().map_err(|error| error.to_string())?;
-    loaded.settings.gateway.max_connections = affordable(loaded.settings.gateway.max_connections);
+    loaded.settings.gateway.max_connections =
+        affordable(loaded.settings.gateway.max_connections, descriptors(&loaded));
 
     let (reports_tx, reports) = mpsc::unbounded_channel();
     let options =
@@ -119,10 +120,7 @@ async fn dev(args: &cli::Dev, mut loaded: Loaded) -> Result<(), String> {
     stop.asked().await;
     ready.set(false);
     tracing::info!("stopping; once more Ctrl-C stops without waiting for open requests");
-    tokio::select! {
-        () = gateway.shut_down(loaded.settings.gateway.drain_timeout) => {}
-        () = stop.asked() => tracing::info!("not waiting for open requests"),
-    }
+    gateway.shut_down(loaded.settings.gateway.drain_timeout, stop.asked()).await;
     // The driver ends with the last who can ask it; what it would make of its apps' ends is of no interest.
     serving.abort();
     let _aborted = serving.await;
@@ -177,8 +175,8 @@ fn variables(loaded: &Loaded, ports: &Ports) -> Variables {
     })
 }
 
-/// As many connections as there are descriptors for: each may need two, and 512 are for everything else.
-fn affordable(wanted: usize) -> usize {
+/// As many connections as there are descriptors for: each may need two, and some are for everything else.
+fn affordable(wanted: usize, others: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let descriptors = match raised {
@@ -186,7 +184,7 @@ fn affordable(wanted: usize) -> usize {
         Err(_) => limit.current,
     };
     let Some(descriptors) = descriptors.and_then(|count| usize::try_from(count).ok()) else { return wanted };
-    let most = (descriptors.saturating_sub(512) / 2).max(16);
+    let most = (descriptors.saturating_sub(others) / 2).max(16);
     if most < wanted {
         tracing::warn!(
             connections = most,
@@ -195,6 +193,15 @@ fn affordable(wanted: usize) -> usize {
         );
     }
     wanted.min(most)
+}
+
+/// Descriptors for all but connections: 512, and for each app its listener on every thread and its output.
+fn descriptors(loaded: &Loaded) -> usize {
+    let threads = match loaded.settings.gateway.threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    };
+    512 + loaded.apps.len() * (threads + 4)
 }
 
 /// The signals that end a run.

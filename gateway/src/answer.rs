@@ -175,10 +175,11 @@ impl Parts {
         match fault {
             Fault::Refused => {
                 Self::new(502, "upstream-refused", "connection_refused", words::UPSTREAM_REFUSED)
+                    .retry_after(Duration::from_secs(1))
             }
             Fault::Reset => Self::new(502, "upstream-reset", "connection_terminated", words::UPSTREAM_RESET),
             Fault::Malformed => {
-                Self::new(502, "upstream-malformed", "http_protocol_error", words::UPSTREAM_RESET)
+                Self::new(502, "upstream-malformed", "http_protocol_error", words::UPSTREAM_MALFORMED)
             }
             Fault::Timeout => {
                 Self::new(504, "upstream-timeout", "http_response_timeout", words::UPSTREAM_TIMED_OUT)

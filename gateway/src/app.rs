@@ -46,6 +46,24 @@ pub struct Seen {
     pub at: Instant,
 }
 
+impl Seen {
+    /// Of a failure: how long it is still the answer to every request.
+    pub fn retry_after(&self) -> Duration {
+        match &self.status {
+            Status::Failed { retry_after, .. } => retry_after.saturating_sub(self.at.elapsed()),
+            Status::Awake { .. }
+            | Status::Draining { .. }
+            | Status::Asleep { .. }
+            | Status::Waking { .. } => Duration::ZERO,
+        }
+    }
+
+    /// Whether a request may ask for the app.
+    pub fn is_retriable(&self) -> bool {
+        self.retry_after().is_zero()
+    }
+}
+
 impl App {
     /// An app nobody has asked for yet.
     pub fn new(id: AppId, index: usize, status: Status, notes: Notes) -> Arc<Self> {

@@ -24,6 +24,8 @@ pub enum Body {
 pub struct AppBody {
     incoming: Incoming,
     delivery: Delivery,
+    /// The app's fault, until what came before it has been written.
+    fault: Option<hyper::Error>,
 }
 
 impl AppBody {
@@ -33,7 +35,7 @@ impl AppBody {
         if incoming.is_end_stream() {
             delivery.end(Ending::Complete);
         }
-        Self { incoming, delivery }
+        Self { incoming, delivery, fault: None }
     }
 }
 
@@ -74,6 +76,9 @@ impl HttpBody for Body {
 
 impl AppBody {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(fault) = self.fault.take() {
+            return Poll::Ready(Some(Err(fault)));
+        }
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         Poll::Ready(match frame {
             None => {
@@ -90,9 +95,13 @@ impl AppBody {
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
-                // The client's connection is broken off for it: a cut response must be seen as cut.
+                // The client's connection is broken off for it: a cut response must be seen as cut. But not before what
+                // came is out: a client that sees a used connection close without a byte sends its request again, even
+                // a POST (RFC 9112, section 9.3.1). Hyper flushes while we are not ready.
                 self.delivery.end(Ending::AppBrokeOff);
-                Some(Err(error))
+                self.fault = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
         })
     }

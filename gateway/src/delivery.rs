@@ -61,7 +61,7 @@ impl Delivery {
         // A response that came before the app had read the whole request leaves the connection in a state that
         // nobody can know: it is closed (hyperium/hyper#4176).
         let uploaded = upload.is_none_or(|upload| upload.is_finished());
-        if ending == Ending::Complete && uploaded {
+        if ending == Ending::Complete && uploaded && connection.is_current(self.open.app()) {
             upstream::give_back(&worker, &slot, connection);
         }
     }

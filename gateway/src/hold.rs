@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+use config::link::Status;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -12,6 +15,9 @@ use crate::worker::{Slot, Worker};
 
 /// How many held requests an app that has just come up gets at first; each one that it answers lets two more go.
 const FIRST_RELEASED: u32 = 8;
+
+/// An app that has not answered for this long is not slow to come up, but slow in its work: it gets more all the same.
+const SLOW_HEAD: Duration = Duration::from_millis(100);
 
 /// Those of one thread that wait for one app.
 #[derive(Debug)]
@@ -23,11 +29,27 @@ pub struct Queue {
     window: u32,
     /// How many are.
     on_their_way: u32,
+    pace: Pace,
+}
+
+/// What lets more go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Answers alone.
+    Answers,
+    /// Time, too: [`widen`] runs.
+    Time,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { waiting: BTreeMap::new(), next: 0, window: FIRST_RELEASED, on_their_way: 0 }
+        Self {
+            waiting: BTreeMap::new(),
+            next: 0,
+            window: FIRST_RELEASED,
+            on_their_way: 0,
+            pace: Pace::Answers,
+        }
     }
 }
 
@@ -60,6 +82,11 @@ impl Queue {
         Some(Waiter(waiter))
     }
 
+    /// Whether time must be made to let more go, because nobody does yet. The caller sees to it with [`widen`].
+    pub fn needs_time(&mut self) -> bool {
+        !self.waiting.is_empty() && std::mem::replace(&mut self.pace, Pace::Time) == Pace::Answers
+    }
+
     /// The app will not be up soon: everybody looks for their answer.
     pub fn dismiss(&mut self) {
         for waiter in std::mem::take(&mut self.waiting).into_values() {
@@ -78,6 +105,22 @@ impl Queue {
 
     fn leave(&mut self, number: u64) {
         self.waiting.remove(&number);
+    }
+}
+
+/// Lets more go as time passes, as long as anybody waits for an app that is awake.
+pub async fn widen(worker: Rc<Worker>, slot: Rc<Slot>, app: Arc<App>) {
+    loop {
+        tokio::time::sleep(SLOW_HEAD).await;
+        {
+            let mut queue = slot.queue.borrow_mut();
+            if queue.is_empty() || !matches!(app.state().status, Status::Awake { .. }) {
+                queue.pace = Pace::Answers;
+                return;
+            }
+            queue.window = queue.window.saturating_mul(2);
+        }
+        worker.look(&app);
     }
 }
 
@@ -104,6 +147,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// Whether it is leave to go to this app.
+    pub fn is_for(&self, app: &Arc<App>) -> bool {
+        Arc::ptr_eq(&self.app, app)
+    }
+
     /// The app has answered: it may have more at once from now on.
     pub fn answered(&self) {
         let mut queue = self.slot.queue.borrow_mut();

@@ -4,8 +4,11 @@ use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::tenant::{self, Match};
+
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -13,12 +16,15 @@ static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 static VIA: HeaderValue = HeaderValue::from_static("1.1 loco-edge");
 static HTTP: HeaderValue = HeaderValue::from_static("http");
 static UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
+static WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 static TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
-/// Which protocol a message asks to change to, if it does: the value of `Upgrade`, where `Connection` names it.
-pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    let protocol = headers.get(header::UPGRADE)?;
-    connection_options(headers).any(|option| option.eq_ignore_ascii_case("upgrade")).then(|| protocol.clone())
+/// Whether a message changes the protocol to WebSocket. No other change is passed on: in a tunnel of `h2c` a client
+/// could send requests past all that we do, with whatever identity it likes.
+pub fn upgrades_to_websocket(headers: &HeaderMap) -> bool {
+    let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    headers.get(header::UPGRADE).is_some_and(websocket)
+        && connection_options(headers).any(|option| option.eq_ignore_ascii_case("upgrade"))
 }
 
 /// Takes off what was meant for us alone: the fixed names, and those that `Connection` names.
@@ -34,7 +40,9 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         }
         headers.remove(header::CONNECTION);
     }
-    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &header::UPGRADE, &header::PROXY_AUTHENTICATE] {
+    for name in
+        [&KEEP_ALIVE, &PROXY_CONNECTION, &header::UPGRADE, &HTTP2_SETTINGS, &header::PROXY_AUTHENTICATE]
+    {
         headers.remove(name);
     }
 }
@@ -50,11 +58,7 @@ pub fn forward_request(headers: &mut HeaderMap, client: &HeaderValue) {
     headers.remove(header::PROXY_AUTHORIZATION);
     // Answered here: `100 Continue` goes out when the app is there to read the body.
     headers.remove(header::EXPECT);
-    // One truth only: an app that prefers `Forwarded` would otherwise read what the client says.
-    headers.remove(header::FORWARDED);
-    while let Some(claim) = headers.keys().find(|name| name.as_str().starts_with("x-forwarded-")).cloned() {
-        headers.remove(&claim);
-    }
+    remove_claims(headers);
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.insert(FORWARDED_HOST.clone(), host);
     }
@@ -64,17 +68,34 @@ pub fn forward_request(headers: &mut HeaderMap, client: &HeaderValue) {
     headers.append(header::VIA, VIA.clone());
 }
 
-/// Asks the next hop for the same change of protocol.
-pub fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+/// Says the same to the next hop.
+pub fn ask_websocket(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, UPGRADE.clone());
-    headers.insert(header::UPGRADE, protocol);
+    headers.insert(header::UPGRADE, WEBSOCKET.clone());
+}
+
+/// Removes what a client claims of itself or of the hop before. One truth only: an app that prefers `Forwarded` would
+/// otherwise read what the client says; and `Proxy` becomes a variable that programs take for their own (httpoxy).
+fn remove_claims(headers: &mut HeaderMap) {
+    let is_claim = |name: &HeaderName| {
+        ["x-forwarded-", "x-real-ip", "forwarded", "proxy"].iter().any(|claim| {
+            match claim.strip_suffix('-') {
+                Some(_) => tenant::reads_as(name.as_str(), claim, Match::Prefix),
+                None => tenant::reads_as(name.as_str(), claim, Match::Whole),
+            }
+        })
+    };
+    while let Some(claim) = headers.keys().find(|name| is_claim(name)).cloned() {
+        headers.remove(&claim);
+    }
 }
 
 /// Trailers that would be taken for framing, routing or identity by whoever merges them into the headers
 /// (RFC 9110, section 6.5.1).
 pub fn clean_trailers(trailers: &mut HeaderMap) {
     remove_hop_by_hop(trailers);
-    crate::tenant::remove_claims(trailers);
+    tenant::remove_claims(trailers);
+    remove_claims(trailers);
     let forbidden =
         [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TE, header::TRAILER];
     for name in forbidden.into_iter().chain([header::AUTHORIZATION, header::SET_COOKIE, header::CONTENT_TYPE])

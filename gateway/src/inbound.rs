@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use http::header::HeaderValue;
 use http::{Response, StatusCode, Version};
 
 use crate::body::{AppBody, Body};
@@ -29,7 +28,6 @@ pub fn response(
     }
     let status = response.status();
     let upgrade = (status == StatusCode::SWITCHING_PROTOCOLS).then(|| hyper::upgrade::on(&mut response));
-    let protocol = hop::upgrade(response.headers());
     let (mut parts, incoming) = response.into_parts();
     hop::remove_hop_by_hop(&mut parts.headers);
     tenant::remove_claims(&mut parts.headers);
@@ -43,7 +41,7 @@ pub fn response(
     let delivery =
         Delivery::new((worker.clone(), slot), connection, exchanged.upload, entered.open, (began, status));
     if let Some(app) = upgrade {
-        hop::ask_upgrade(&mut parts.headers, protocol.unwrap_or(HeaderValue::from_static("websocket")));
+        hop::ask_websocket(&mut parts.headers);
         exchanged.client.upgrade(move |client| upstream::splice(client, app, delivery));
         return Response::from_parts(parts, Body::Own(None));
     }

@@ -1,6 +1,6 @@
 //! 1xx responses of an app, passed on as they come (RFC 9110, section 15.2): 103 Early Hints, 102 Processing.
 
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header};
 use send_wrapper::SendWrapper;
 
 use crate::upstream::RequestBody;
@@ -17,6 +17,11 @@ pub fn pass_on(request: &mut Request<RequestBody>, client: &conn::Exchange) {
             let mut headers = interim.headers().clone();
             hop::remove_hop_by_hop(&mut headers);
             tenant::remove_claims(&mut headers);
+            // None of these has a meaning there (RFC 9110, section 8.6; RFC 9112, section 6.1), and a cookie would pass by
+            // what is looked at in a response.
+            for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::SET_COOKIE] {
+                headers.remove(name);
+            }
             client.interim(interim.status(), &headers);
         }
     });

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use config::model::AppId;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::Refusal;
 use crate::body::Body;
@@ -22,8 +22,12 @@ use crate::worker::{Order, Orders, Worker};
 
 /// Connections that may wait to be accepted; what the kernel allows, as a rule.
 const BACKLOG: i32 = 4_096;
+/// Connections are no longer kept for later when less than this part of the room is left.
+const CROWDED: usize = 8;
 /// How long accepting pauses when the process has no descriptor left for one more.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// How long a silent client is believed to be there; then the kernel asks its machine.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How many connections above the mean a thread keeps before it hands new ones on.
 const IMBALANCE: usize = 16;
 
@@ -85,13 +89,21 @@ pub struct Fleet {
     pub orders: Vec<Orders>,
     /// One permit for each connection there may be.
     room: Arc<Semaphore>,
+    max_connections: usize,
 }
 
 impl Fleet {
     /// Threads without connections, which may have `max_connections` in all.
     pub fn new(orders: Vec<Orders>, max_connections: usize) -> Arc<Self> {
         let connections = orders.iter().map(|_| AtomicUsize::new(0)).collect();
-        Arc::new(Self { connections, orders, room: Arc::new(Semaphore::new(max_connections)) })
+        let room = Arc::new(Semaphore::new(max_connections));
+        Arc::new(Self { connections, orders, room, max_connections })
+    }
+
+    /// Whether there is room for few connections more: then none is kept for later, so that idle ones do not keep out
+    /// those that have something to ask.
+    pub fn is_crowded(&self) -> bool {
+        self.room.available_permits() < self.max_connections / CROWDED
     }
 
     /// Open connections in all.
@@ -120,8 +132,10 @@ pub struct Post {
     pub index: usize,
     /// The others.
     pub fleet: Arc<Fleet>,
-    /// Ends idle connections.
+    /// Ends connections.
     pub drain: Drain,
+    /// Told of each connection's end.
+    pub ended: Rc<Notify>,
 }
 
 impl Post {
@@ -129,10 +143,13 @@ impl Post {
     pub async fn accept(self, listener: Listener) -> io::Result<()> {
         let socket = TcpListener::from_std(listener.socket)?;
         loop {
-            // No more than there may be: the others wait in the kernel's queue.
-            let Ok(room) = self.fleet.room.clone().acquire_owned().await else { return Ok(()) };
             match socket.accept().await {
-                Ok((stream, peer)) => self.place(stream, peer, &listener.entry, room),
+                Ok((stream, peer)) => {
+                    // Room is taken for a connection that is there: a loop that took it before would keep it from the
+                    // other listeners for as long as nobody comes. The next ones wait in the kernel's queue.
+                    let Ok(room) = self.fleet.room.clone().acquire_owned().await else { return Ok(()) };
+                    self.place(stream, peer, &listener.entry, room);
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections; trying again");
@@ -158,9 +175,11 @@ impl Post {
         }
     }
 
-    /// Whether this thread has no connection.
-    pub fn is_idle(&self) -> bool {
-        self.fleet.connections[self.index].load(Relaxed) == 0
+    /// Waits until this thread has no connection.
+    pub async fn idle(&self) {
+        while self.fleet.connections[self.index].load(Relaxed) > 0 {
+            self.ended.notified().await;
+        }
     }
 
     /// Serves a connection that another thread has accepted.
@@ -172,12 +191,12 @@ impl Post {
     }
 
     fn serve(&self, stream: TcpStream, peer: SocketAddr, entry: Entry, room: OwnedSemaphorePermit) {
-        // Latency before bandwidth; a socket that cannot is only slower.
-        let _slower = stream.set_nodelay(true);
+        tune(&stream, self.worker.settings.write_timeout);
         let client = hop::client_value(peer.ip());
-        let pipeline = Rc::new(Pipeline { worker: self.worker.clone(), entry, client });
+        let pipeline = Pipeline { worker: self.worker.clone(), fleet: self.fleet.clone(), entry, client };
+        let pipeline = Rc::new(pipeline);
         let post = self.clone();
-        let counted = Counted::new(&self.fleet, self.index, room);
+        let counted = Counted::new(self, room);
         tokio::task::spawn_local(async move {
             let limits = post.worker.settings.clone();
             let end = conn::serve(stream, peer, pipeline, limits, post.drain).await;
@@ -187,23 +206,39 @@ impl Post {
     }
 }
 
+/// A socket that cannot be tuned is only slower, or slower to see its client vanish.
+fn tune(stream: &TcpStream, write_timeout: Duration) {
+    // Latency before bandwidth.
+    let _slower = stream.set_nodelay(true);
+    let socket = socket2::SockRef::from(stream);
+    // A client whose machine has gone says nothing: a WebSocket or an event stream would keep its app awake for ever.
+    let keepalive =
+        socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4).with_retries(4);
+    let _unseen = socket.set_tcp_keepalive(&keepalive);
+    // What is not taken for this long, in a tunnel too, ends the connection (tcp(7)).
+    #[cfg(target_os = "linux")]
+    let _unseen = socket.set_tcp_user_timeout(Some(write_timeout));
+}
+
 /// A connection's part in the counts; given back however its task ends.
 struct Counted {
     fleet: Arc<Fleet>,
     index: usize,
+    ended: Rc<Notify>,
     _room: OwnedSemaphorePermit,
 }
 
 impl Counted {
-    fn new(fleet: &Arc<Fleet>, index: usize, room: OwnedSemaphorePermit) -> Self {
-        fleet.connections[index].fetch_add(1, Relaxed);
-        Self { fleet: fleet.clone(), index, _room: room }
+    fn new(post: &Post, room: OwnedSemaphorePermit) -> Self {
+        post.fleet.connections[post.index].fetch_add(1, Relaxed);
+        Self { fleet: post.fleet.clone(), index: post.index, ended: post.ended.clone(), _room: room }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         self.fleet.connections[self.index].fetch_sub(1, Relaxed);
+        self.ended.notify_one();
     }
 }
 
@@ -215,6 +250,9 @@ impl Handler for Pipeline {
         request: http::Request<conn::RequestBody>,
         exchange: conn::Exchange,
     ) -> http::Response<Body> {
+        if self.fleet.is_crowded() {
+            exchange.close_after();
+        }
         self.answer(request, exchange).await
     }
 

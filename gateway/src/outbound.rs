@@ -45,16 +45,16 @@ impl Outbound {
         let (mut parts, incoming) = request.into_parts();
         let body = RequestBody::new(incoming, pipeline.worker.settings.max_body);
         let upload = body.upload();
-        let upgrade = hop::upgrade(&parts.headers);
-        let wants_upgrade = upgrade.is_some();
-        hop::forward_request(&mut parts.headers, &pipeline.client);
-        if let Some(protocol) = upgrade {
-            hop::ask_upgrade(&mut parts.headers, protocol);
-        }
-        trace::ensure(&mut parts.headers);
+        let wants_upgrade = parts.version == Version::HTTP_11 && hop::upgrades_to_websocket(&parts.headers);
         parts.extensions.clear();
         parts.version = Version::HTTP_11;
         let mut request = origin_form(Request::from_parts(parts, body));
+        let headers = request.headers_mut();
+        hop::forward_request(headers, &pipeline.client);
+        if wants_upgrade {
+            hop::ask_websocket(headers);
+        }
+        trace::ensure(headers);
         interim::pass_on(&mut request, &client);
         Self { request, exchanged: Exchanged { upload, client, wants_upgrade } }
     }
@@ -107,9 +107,17 @@ impl Unsent {
     }
 }
 
-/// A change of protocol that nobody asked for (RFC 9110, section 15.2.2).
+/// A change of protocol that nobody asked for (RFC 9110, section 15.2.2), or a body whose length cannot be trusted
+/// (RFC 9112, section 6.3).
 fn is_misunderstood(answered: &Answered, exchanged: &Exchanged) -> bool {
-    answered.response.status() == StatusCode::SWITCHING_PROTOCOLS && !exchanged.wants_upgrade
+    let headers = answered.response.headers();
+    let switches = answered.response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let unasked = switches && !(exchanged.wants_upgrade && hop::upgrades_to_websocket(headers));
+    let length = headers.get(header::CONTENT_LENGTH);
+    let doubtful = length.is_some_and(|length| {
+        headers.contains_key(header::TRANSFER_ENCODING) || !length.as_bytes().iter().all(u8::is_ascii_digit)
+    });
+    unasked || doubtful
 }
 
 /// The form in which origin servers expect a target (RFC 9112, section 3.2.1), with a `Host` in any case.

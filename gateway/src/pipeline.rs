@@ -1,4 +1,4 @@
-//! A request's way, on one screen: [`Pipeline::proceed`].
+//! A request's way, on one screen: `Pipeline::proceed`.
 //!
 //! ```text
 //!   conn ─► route ─► visitor ─► admit ──awake──► tenant, hop ─► upstream ─► tenant, hop ─► conn
@@ -20,7 +20,7 @@ use crate::app::Place;
 use crate::body::Body;
 use crate::conn;
 use crate::hold::{self, Ticket, Waited};
-use crate::listen::Entry;
+use crate::listen::{Entry, Fleet};
 use crate::outbound::{Outbound, Unsent};
 use crate::page;
 use crate::table::{NoRoute, Route};
@@ -41,6 +41,8 @@ const PAGE_RELOAD: Duration = Duration::from_secs(1);
 pub struct Pipeline {
     /// This thread.
     pub worker: Rc<Worker>,
+    /// All threads.
+    pub fleet: Arc<Fleet>,
     /// Where the connection came in.
     pub entry: Entry,
     /// The client's address, for the app.
@@ -161,6 +163,7 @@ impl Pipeline {
         turn: Turn,
     ) -> Result<Passage, Stop> {
         let mut ticket = None;
+        let mut has_leave = visitor.keeps_awake();
         loop {
             match self.worker.enter(&route, ticket.as_ref(), visitor.keeps_awake()) {
                 Ok(entered) => return Ok(Passage { route, entered, ticket }),
@@ -169,7 +172,7 @@ impl Pipeline {
             }
             drop(ticket.take());
             // Boxed, because few requests wait, and what waiting needs would make room in every connection.
-            ticket = Box::pin(self.wait(&route, visitor, began)).await?;
+            ticket = Box::pin(self.wait(&route, visitor, &mut has_leave, began)).await?;
             route = self.route(request)?;
         }
     }
@@ -179,13 +182,18 @@ impl Pipeline {
         &self,
         route: &Arc<Route>,
         visitor: Visitor,
+        has_leave: &mut bool,
         began: Instant,
     ) -> Result<Option<Ticket>, Stop> {
         if self.worker.is_closing() {
             return Err(Stop::at(route, Refusal::ShuttingDown));
         }
         let policy = &route.model.wake;
-        let may_wake = || route.app.spend_budget(PASSERBY_BUDGET);
+        // Spent once, however often the request looks again.
+        let may_wake = || {
+            *has_leave = *has_leave || route.app.spend_budget(PASSERBY_BUDGET);
+            *has_leave
+        };
         let answer = wake_answer::decide(&route.app.state(), policy, visitor, began.elapsed(), may_wake);
         let (at_most, or) = match answer {
             WakeAnswer::Hold { at_most, or } => (at_most, or),

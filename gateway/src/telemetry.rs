@@ -145,7 +145,7 @@ fn durations(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt
         if count == 0 {
             continue;
         }
-        let bounds = BOUNDS.into_iter().chain([f64::MAX]);
+        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         #[expect(clippy::cast_precision_loss, reason = "285 years of microseconds are exact")]
         let sum = stats.micros.load(Relaxed) as f64 / 1e6;

@@ -32,8 +32,7 @@ impl Identity {
     }
 }
 
-/// Removes every header in which a client, or an app, says whose a message is: `loco-*`, `loco_*`, `x-loco-*` and
-/// `x-loco_*`. Underscores count because many frameworks read `loco_org_id` and `loco-org-id` as one variable (CGI).
+/// Removes every header in which a client, or an app, says whose a message is: `loco-*` and `x-loco-*`.
 pub fn remove_claims(headers: &mut HeaderMap) {
     while let Some(claim) = headers.keys().find(|name| is_claim(name.as_str())).cloned() {
         headers.remove(&claim);
@@ -41,8 +40,27 @@ pub fn remove_claims(headers: &mut HeaderMap) {
 }
 
 fn is_claim(name: &str) -> bool {
-    let name = name.strip_prefix("x-").or_else(|| name.strip_prefix("x_")).unwrap_or(name);
-    name.strip_prefix("loco").is_some_and(|rest| rest.starts_with(['-', '_']))
+    reads_as(name, "loco-", Match::Prefix) || reads_as(name, "x-loco-", Match::Prefix)
+}
+
+/// How much of a name must be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// All of it.
+    Whole,
+    /// Its beginning.
+    Prefix,
+}
+
+/// Whether an app may read this header name (lower case) as `claim`: many frameworks make variables of headers, in which
+/// `loco_org_id`, `loco.org.id` and `loco-org-id` are one (CGI, RFC 3875, section 4.1.18).
+pub fn reads_as(name: &str, claim: &str, how: Match) -> bool {
+    let same = |(a, b): (u8, u8)| a == b || (b == b'-' && !a.is_ascii_alphanumeric());
+    let long_enough = match how {
+        Match::Whole => name.len() == claim.len(),
+        Match::Prefix => name.len() >= claim.len(),
+    };
+    long_enough && name.bytes().zip(claim.bytes()).all(same)
 }
 
 /// Drops cookies that an app sets for a domain above its own hosts: tenants share a parent domain, and such a cookie
@@ -53,7 +71,10 @@ pub fn drop_foreign_cookies(headers: &mut HeaderMap, app: &model::App) -> usize 
         return 0;
     }
     let own = |domain: &str| app.routes.iter().any(|route| reaches_only(&route.host, domain));
-    let foreign = |value: &HeaderValue| cookie_domain(value.as_bytes()).is_some_and(|domain| !own(&domain));
+    let foreign = |value: &HeaderValue| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        cookie_domains(&text).any(|domain| !own(&domain))
+    };
     let dropped = headers.get_all(&name).iter().filter(|value| foreign(value)).count();
     if dropped > 0 {
         let kept: Vec<_> = headers.get_all(&name).iter().filter(|value| !foreign(value)).cloned().collect();
@@ -75,13 +96,13 @@ fn reaches_only(hosts: &HostPattern, domain: &str) -> bool {
     }
 }
 
-/// The last `Domain` attribute of a cookie, as a browser reads it; `None` means the app's own host.
-fn cookie_domain(cookie: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(cookie);
+/// All `Domain` attributes of a cookie: which of several counts, browsers do not agree on. None means the app's own host.
+fn cookie_domains(text: &str) -> impl Iterator<Item = String> {
     let attributes = text.split(';').skip(1).filter_map(|attribute| attribute.split_once('='));
-    let domain = attributes.filter(|(key, _)| key.trim().eq_ignore_ascii_case("domain")).last()?.1.trim();
-    let domain = domain.strip_prefix('.').unwrap_or(domain);
-    (!domain.is_empty()).then(|| domain.to_ascii_lowercase())
+    let domains = attributes.filter(|(key, _)| key.trim().eq_ignore_ascii_case("domain"));
+    domains
+        .map(|(_, domain)| domain.trim().trim_start_matches('.').to_ascii_lowercase())
+        .filter(|d| !d.is_empty())
 }
 
 #[cfg(test)]
@@ -92,7 +113,7 @@ mod tests {
     #[test]
     fn every_way_to_claim_an_identity_is_removed() {
         let mut headers = HeaderMap::new();
-        for name in ["loco-org-id", "loco_org_id", "x-loco-app", "x_loco_app", "x-loco_app", "loco-anything"]
+        for name in ["loco-org-id", "loco_org_id", "x-loco-app", "x_loco_app", "loco.org.id", "loco-anything"]
         {
             headers
                 .append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static("evil"));
@@ -107,21 +128,21 @@ mod tests {
         let exact = HostPattern::parse("shop.deploy-app.com").unwrap();
         let wildcard = HostPattern::parse("*.deploy-app.com").unwrap();
         let cases = [
-            ("a=1", None, true, true),
-            ("a=1; Path=/; Domain=", None, true, true),
-            ("a=Domain=com", None, true, true),
-            ("a=1; Domain=shop.deploy-app.com", Some("shop.deploy-app.com"), true, true),
-            ("a=1; domain = .SHOP.deploy-app.com", Some("shop.deploy-app.com"), true, true),
-            ("a=1; Domain=x.shop.deploy-app.com", Some("x.shop.deploy-app.com"), true, true),
-            ("a=1; Domain=other.deploy-app.com", Some("other.deploy-app.com"), false, true),
-            ("a=1; Domain=deploy-app.com", Some("deploy-app.com"), false, false),
-            ("a=1; Domain=.com; Secure", Some("com"), false, false),
-            ("a=1; Domain=shop.deploy-app.com; Domain=deploy-app.com", Some("deploy-app.com"), false, false),
-            ("a=1; Domain=otherdeploy-app.com", Some("otherdeploy-app.com"), false, false),
+            ("a=1", true, true),
+            ("a=1; Path=/; Domain=", true, true),
+            ("a=Domain=com", true, true),
+            ("a=1; Domain=shop.deploy-app.com", true, true),
+            ("a=1; domain = .SHOP.deploy-app.com", true, true),
+            ("a=1; Domain=x.shop.deploy-app.com", true, true),
+            ("a=1; Domain=other.deploy-app.com", false, true),
+            ("a=1; Domain=deploy-app.com", false, false),
+            ("a=1; Domain=.com; Secure", false, false),
+            ("a=1; Domain=shop.deploy-app.com; Domain=deploy-app.com", false, false),
+            ("a=1; Domain=deploy-app.com; Domain=", false, false),
+            ("a=1; Domain=otherdeploy-app.com", false, false),
         ];
-        for (cookie, domain, by_exact, by_wildcard) in cases {
-            assert_eq!(cookie_domain(cookie.as_bytes()).as_deref(), domain, "{cookie}");
-            let allowed = |hosts| domain.is_none_or(|domain| reaches_only(hosts, domain));
+        for (cookie, by_exact, by_wildcard) in cases {
+            let allowed = |hosts| cookie_domains(cookie).all(|domain| reaches_only(hosts, &domain));
             assert_eq!((allowed(&exact), allowed(&wildcard)), (by_exact, by_wildcard), "{cookie}");
         }
     }

@@ -1,6 +1,8 @@
 //! Starting and ending the data plane.
 
 use std::io;
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,8 +23,6 @@ use crate::table::Table;
 use crate::telemetry::{GatewayMetrics, Refusals};
 use crate::worker::{Order, Worker};
 
-/// How often a thread that ends looks whether it is done.
-const FINISH_POLL: Duration = Duration::from_millis(10);
 /// How long the last answers may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
@@ -30,7 +30,6 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Gateway {
     threads: Vec<JoinHandle<()>>,
-    serving: Serving,
     fleet: Arc<Fleet>,
     table: Arc<ArcSwap<Table>>,
     refusals: Arc<Refusals>,
@@ -55,17 +54,18 @@ impl Gateway {
         let count = if settings.threads == 0 { cores() } else { settings.threads };
         let (orders, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let fleet = Fleet::new(orders, settings.max_connections);
-        let (serving, drain) = Serving::begin();
         let table = Arc::new(ArcSwap::from_pointee(Table::default()));
         let refusals = Arc::new(Refusals::default());
         let mut threads = Vec::with_capacity(count);
         for (index, inbox) in inboxes.into_iter().enumerate() {
             let listeners = listeners.iter().map(Listener::share).collect::<io::Result<Vec<_>>>()?;
             let (settings, table, refusals) = (settings.clone(), table.clone(), refusals.clone());
-            let (fleet, drain) = (fleet.clone(), drain.clone());
+            let fleet = fleet.clone();
             let serve = move || {
+                let (serving, drain) = Serving::begin();
                 let worker = Worker::new(table, settings, refusals);
-                if let Err(error) = run(Post { worker, index, fleet, drain }, listeners, inbox) {
+                let post = Post { worker, index, fleet, drain, ended: Rc::default() };
+                if let Err(error) = run(post, serving, listeners, inbox) {
                     tracing::error!(%error, "a serving thread has no runtime");
                 }
             };
@@ -75,7 +75,7 @@ impl Gateway {
         let (ready, is_ready) = oneshot::channel();
         let session = Session::new(link, table.clone(), fleet.clone(), notes);
         tokio::spawn(session.run(inbox, ready));
-        Ok((Self { threads, serving, fleet, table, refusals }, is_ready))
+        Ok((Self { threads, fleet, table, refusals }, is_ready))
     }
 
     /// Shows the gateway's figures to a registry.
@@ -84,24 +84,31 @@ impl Gateway {
         registry.register_collector(Box::new(metrics));
     }
 
-    /// Takes no new connections, lets those finish that are answering something, for at most `limit`, and ends.
-    pub async fn shut_down(self, limit: Duration) {
-        self.serving.drain();
-        for orders in &self.fleet.orders {
-            // One that has ended already has nothing to finish.
-            let _ended = orders.send(Order::ShutDown(limit));
+    /// Takes no new connections, lets those finish that are answering something, for at most `limit` or until `hurry`,
+    /// and ends.
+    pub async fn shut_down(self, limit: Duration, hurry: impl Future<Output = ()>) {
+        order_shut_down(&self.fleet, limit);
+        let threads = self.threads;
+        let joining =
+            tokio::task::spawn_blocking(|| threads.into_iter().map(JoinHandle::join).all(|t| t.is_ok()));
+        let mut joining = pin!(joining);
+        let joined = tokio::select! {
+            joined = &mut joining => joined,
+            () = hurry => {
+                order_shut_down(&self.fleet, Duration::ZERO);
+                joining.await
+            }
+        };
+        if !matches!(joined, Ok(true)) {
+            tracing::error!("a serving thread had panicked");
         }
-        // Each thread ends by itself at the limit.
-        let joined = tokio::task::spawn_blocking(|| {
-            self.threads.into_iter().for_each(|thread| {
-                if thread.join().is_err() {
-                    tracing::error!("a serving thread had panicked");
-                }
-            })
-        });
-        if joined.await.is_err() {
-            tracing::error!("waiting for the serving threads failed");
-        }
+    }
+}
+
+fn order_shut_down(fleet: &Fleet, limit: Duration) {
+    for orders in &fleet.orders {
+        // One that has ended already has nothing to finish.
+        let _ended = orders.send(Order::ShutDown(limit));
     }
 }
 
@@ -110,7 +117,12 @@ fn cores() -> usize {
 }
 
 /// A serving thread's life.
-fn run(post: Post, listeners: Vec<Listener>, mut inbox: mpsc::UnboundedReceiver<Order>) -> io::Result<()> {
+fn run(
+    post: Post,
+    serving: Serving,
+    listeners: Vec<Listener>,
+    mut inbox: mpsc::UnboundedReceiver<Order>,
+) -> io::Result<()> {
     let runtime = LocalRuntime::new()?;
     runtime.block_on(async move {
         let mut accepting = tokio::task::JoinSet::new();
@@ -120,7 +132,7 @@ fn run(post: Post, listeners: Vec<Listener>, mut inbox: mpsc::UnboundedReceiver<
         while let Some(order) = inbox.recv().await {
             if let Some(limit) = obey(&post, order) {
                 accepting.shutdown().await;
-                finish(&post, &mut inbox, Instant::now() + limit).await;
+                finish(&post, &serving, &mut inbox, limit).await;
                 return;
             }
         }
@@ -139,17 +151,25 @@ fn obey(post: &Post, order: Order) -> Option<Duration> {
     None
 }
 
-/// Serves what is open until it is done, or until time is up.
-async fn finish(post: &Post, inbox: &mut mpsc::UnboundedReceiver<Order>, deadline: Instant) {
-    while !post.is_idle() && Instant::now() < deadline {
-        // Apps still come up, and those who are held for them still go.
-        if let Ok(Some(order)) = tokio::time::timeout(FINISH_POLL, inbox.recv()).await {
-            obey(post, order);
+/// Serves what is open until it is done, or until time is up; a further order to shut down may bring that forward.
+async fn finish(post: &Post, serving: &Serving, inbox: &mut mpsc::UnboundedReceiver<Order>, limit: Duration) {
+    serving.drain();
+    let mut deadline = Instant::now() + limit;
+    loop {
+        tokio::select! {
+            () = post.idle() => return,
+            () = tokio::time::sleep_until(deadline) => break,
+            // Apps still come up, and those who are held for them still go.
+            Some(order) = inbox.recv() => if let Some(limit) = obey(post, order) {
+                deadline = deadline.min(Instant::now() + limit);
+            },
         }
     }
+    // Whoever waits is told to come back; then whatever still goes on is cut, and seen to be cut.
     post.worker.close();
-    let last = Instant::now() + LAST_WORDS;
-    while !post.is_idle() && Instant::now() < last {
-        tokio::time::sleep(FINISH_POLL).await;
+    if tokio::time::timeout(LAST_WORDS, post.idle()).await.is_err() {
+        serving.end();
+        // Each connection ends by itself: lingering has a limit of its own.
+        post.idle().await;
     }
 }

@@ -65,15 +65,24 @@ impl Visitor {
     }
 }
 
-/// Whether a refusal is read by a person.
+/// Whether a refusal is read by a person: browsers ask for HTML before all else; a program that would take it, too, says
+/// so with a lower weight (RFC 9110, section 12.5.1).
 pub fn reads_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
+    let accepted = headers.get_all(header::ACCEPT).into_iter().filter_map(|accept| accept.to_str().ok());
+    accepted.flat_map(|accept| accept.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let html = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
+        html && !parts.any(|parameter| parameter.starts_with("q=0"))
+    })
 }
 
 /// Browsers say so themselves (Fetch Metadata); older ones ask for HTML.
 fn is_navigation<B>(request: &Request<B>) -> bool {
     if *request.method() != Method::GET || request.headers().contains_key(header::UPGRADE) {
+        return false;
+    }
+    // A page in a frame could not be shown: ours cannot be framed.
+    if request.headers().get("sec-fetch-dest").is_some_and(|dest| dest != "document") {
         return false;
     }
     match request.headers().get("sec-fetch-mode") {

@@ -57,17 +57,13 @@ pub fn decide(
     may_wake: impl FnOnce() -> bool,
 ) -> WakeAnswer {
     match &seen.status {
-        Status::Awake { .. } | Status::Draining { .. } => {}
-        Status::Failed { failure, retry_after } => {
-            let left = retry_after.saturating_sub(seen.at.elapsed());
-            if !left.is_zero() {
-                return WakeAnswer::Refuse(Refusal::WakeFailed { failure: *failure, retry_after: left });
-            }
-            if visitor == Visitor::Passerby && !may_wake() {
-                return WakeAnswer::Refuse(Refusal::Asleep);
-            }
+        Status::Awake { .. } => {}
+        Status::Failed { failure, .. } if !seen.is_retriable() => {
+            let retry_after = seen.retry_after();
+            return WakeAnswer::Refuse(Refusal::WakeFailed { failure: *failure, retry_after });
         }
-        Status::Asleep { .. } => {
+        // To hold a passerby while the app is being put to sleep would keep it awake.
+        Status::Failed { .. } | Status::Asleep { .. } | Status::Draining { .. } => {
             if visitor == Visitor::Passerby && !may_wake() {
                 return WakeAnswer::Refuse(Refusal::Asleep);
             }

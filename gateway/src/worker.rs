@@ -12,7 +12,7 @@ use config::settings;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::app::{App, Open};
-use crate::hold::{Queue, Ticket};
+use crate::hold::{self, Queue, Ticket};
 use crate::listen::Entry;
 use crate::table::{Route, Table};
 use crate::telemetry::Refusals;
@@ -112,7 +112,7 @@ impl Worker {
         let state = route.app.state();
         let Status::Awake { instance, endpoints } = &state.status else { return Err(Shut::NotAwake) };
         let Some(endpoint) = any(endpoints) else { return Err(Shut::NotAwake) };
-        if ticket.is_none() {
+        if !ticket.is_some_and(|ticket| ticket.is_for(&route.app)) {
             if self.is_waited_for(&route.app) {
                 return Err(Shut::InLine);
             }
@@ -136,14 +136,19 @@ impl Worker {
     /// Sees to those who wait for an app whose state has changed, or that has room again.
     pub fn look(self: &Rc<Self>, app: &Arc<App>) {
         let Some(slot) = self.existing(app) else { return };
-        if self.table.load().of_app(&app.id).is_none() {
+        let known = self.table.load().of_app(&app.id).is_some_and(|route| Arc::ptr_eq(&route.app, app));
+        if !known {
             slot.pool.borrow_mut().clear();
             return slot.queue.borrow_mut().dismiss();
         }
         match &app.state().status {
-            Status::Failed { .. } => slot.queue.borrow_mut().dismiss(),
+            // Once its backoff is over, those who wait are waiting for the next try.
+            Status::Failed { .. } if !app.state().is_retriable() => slot.queue.borrow_mut().dismiss(),
             Status::Awake { .. } => self.release(app, &slot),
-            Status::Draining { .. } | Status::Asleep { .. } | Status::Waking { .. } => {}
+            Status::Failed { .. }
+            | Status::Draining { .. }
+            | Status::Asleep { .. }
+            | Status::Waking { .. } => {}
         }
     }
 
@@ -152,6 +157,9 @@ impl Worker {
             let next = slot.queue.borrow_mut().pop(app.open(), self.settings.max_open_per_app);
             let Some(waiter) = next else { break };
             waiter.go(self, slot, app);
+        }
+        if slot.queue.borrow_mut().needs_time() {
+            tokio::task::spawn_local(hold::widen(self.clone(), slot.clone(), app.clone()));
         }
     }
 

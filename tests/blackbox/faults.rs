@@ -79,7 +79,7 @@ async fn an_app_that_listens_late_is_waited_for() {
     let phases = edge.app("late").await["last_wake"]["phases"].clone();
     let names: Vec<_> =
         phases.as_array().expect("phases").iter().filter_map(|phase| phase["phase"].as_str()).collect();
-    assert!(names.contains(&"probing"), "{phases}");
+    assert!(names.contains(&"starting"), "{phases}");
 }
 
 #[tokio::test]

@@ -2,37 +2,56 @@
 
 use tokio::sync::watch;
 
-/// Held while connections may go on. When it is dropped, every connection that holds the `Drain` made with it closes
-/// as soon as it is idle, and says so in the response it is in.
+/// How far the end of serving is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// It has not begun.
+    On,
+    /// Connections end when they are idle.
+    Draining,
+    /// They end.
+    Over,
+}
+
+/// Held while connections may go on. Dropping it is the same as [`Serving::drain`].
 #[derive(Debug)]
-pub struct Serving(watch::Sender<()>);
+pub struct Serving(watch::Sender<Course>);
 
 /// Tells a connection when to end. Cheap to clone, and can be sent to other threads.
 #[derive(Clone, Debug)]
-pub struct Drain(watch::Receiver<()>);
+pub struct Drain(watch::Receiver<Course>);
 
 impl Serving {
     /// Begins to serve.
     pub fn begin() -> (Self, Drain) {
-        let (sender, receiver) = watch::channel(());
+        let (sender, receiver) = watch::channel(Course::On);
         (Self(sender), Drain(receiver))
     }
 
-    /// Ends serving: the same as dropping this.
-    pub fn drain(self) {
-        drop(self.0);
+    /// From now on every connection closes as soon as it is idle, and says so in the response it is in.
+    pub fn drain(&self) {
+        self.0.send_replace(Course::Draining);
+    }
+
+    /// Every connection closes now; a response that is not at its end is cut, so that its client can see that.
+    pub fn end(&self) {
+        self.0.send_replace(Course::Over);
     }
 }
 
 impl Drain {
-    /// Whether serving has ended.
+    /// Whether the end has begun. Only looks at a counter: it is asked in every wake-up.
     pub(super) fn has_begun(&self) -> bool {
-        self.0.has_changed().is_err()
+        !matches!(self.0.has_changed(), Ok(false))
     }
 
-    /// Waits until serving ends.
+    /// Whether time is up.
+    pub(super) fn is_over(&self) -> bool {
+        *self.0.borrow() == Course::Over
+    }
+
+    /// Wakes at each step; is ready when there is no further one.
     pub(super) async fn begun(&mut self) {
-        // Nothing is ever sent: the only change is that the sender is gone.
         while self.0.changed().await.is_ok() {}
     }
 }

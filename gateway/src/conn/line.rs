@@ -20,6 +20,9 @@ use super::intake::Intake;
 use super::upgrade::Upgraded;
 use super::violation::Violation;
 
+/// How many bytes of 1xx responses may wait for the client.
+const MAX_AHEAD: usize = 16 << 10;
+
 /// How far the connection is with its current request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -334,10 +337,11 @@ impl Line {
         }
     }
 
-    /// Puts these bytes before what hyper writes next; nothing if hyper is in the middle of something.
+    /// Puts these bytes before what hyper writes next; nothing if hyper is in the middle of something, or if the client
+    /// has not taken what was put there before: an app could fill the memory with them else.
     pub(super) fn write_ahead(&self, bytes: &[u8]) {
         let mut ahead = self.ahead.borrow_mut();
-        if self.writes.get() == Writes::Partial {
+        if self.writes.get() == Writes::Partial || ahead.len() + bytes.len() > MAX_AHEAD {
             return;
         }
         // An error is seen again, and told, by the next write that is polled.

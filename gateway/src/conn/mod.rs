@@ -92,7 +92,7 @@ pub enum End {
     Refused(Violation),
     /// The same, when a response had begun that could only be cut.
     Cut(Violation),
-    /// The handler's body ended with an error, and the response was cut.
+    /// The handler's body ended with an error, or time was up, and the response was cut.
     Broken,
     /// The client took nothing of its response for `write_timeout`, and was reset.
     Stalled,
@@ -184,8 +184,12 @@ async fn part<H: Handler>(line: Rc<Line>, ending: Ending, handler: &H) -> End {
         Ending::Left => End::Abandoned,
         Ending::Idle => End::Idle,
         Ending::Drained => {
-            parting::linger(&line, &[]).await;
+            parting::linger_briefly(&line).await;
             End::Drained
+        }
+        Ending::Over => {
+            cut(&line).await;
+            End::Broken
         }
         Ending::Stalled => {
             parting::reset(&line);

@@ -14,6 +14,8 @@ use super::line::Line;
 
 /// How long a client may take to read its answer and close.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an idle client may take to close: who has asked nothing must not hold up the end of the program.
+const BRIEFLY: Duration = Duration::from_millis(100);
 /// How much it may still send meanwhile.
 const MAX_IGNORED: usize = 256 << 10;
 
@@ -21,6 +23,11 @@ const MAX_IGNORED: usize = 256 << 10;
 pub(super) async fn linger(line: &Line, last: &[u8]) {
     // Whatever goes wrong, and whether the time was enough, the socket is closed next.
     let _ended = timeout(PATIENCE, say_goodbye(line, last)).await;
+}
+
+/// The same for a client that is owed nothing: it is only spared a reset.
+pub(super) async fn linger_briefly(line: &Line) {
+    let _ended = timeout(BRIEFLY, say_goodbye(line, &[])).await;
 }
 
 async fn say_goodbye(line: &Line, last: &[u8]) -> io::Result<()> {

@@ -34,6 +34,8 @@ pub(super) enum Ending {
     Cut(Violation),
     Idle,
     Drained,
+    /// Time was up before it had ended.
+    Over,
     Stalled,
 }
 
@@ -59,6 +61,7 @@ pub(super) async fn watch<E>(
     let timer = pin!(sleep(line.limits.header_timeout));
     let mut alarm = Alarm::new(timer);
     let mut waker = Waker::noop().clone();
+    let mut over = false;
     poll_fn(|cx| {
         let registered = registered(&mut waker, cx);
         let served = hyper.as_mut().poll(cx);
@@ -68,7 +71,7 @@ pub(super) async fn watch<E>(
         if registered == Registered::Elsewhere {
             // What they say is looked at below. Both are asked again only if they were not ready.
             let _hung_up = !has_hung_up(line) && hang_up.as_mut().poll(cx).is_ready();
-            let _begun = !flag.has_begun() && draining.as_mut().poll(cx).is_ready();
+            over = over || draining.as_mut().poll(cx).is_ready();
         }
         if line.is_busy() && (has_hung_up(line) || has_left(line, cx)) {
             return Poll::Ready(Ending::Left);
@@ -77,6 +80,9 @@ pub(super) async fn watch<E>(
             line.close_after();
             if line.stage.get() == Stage::Idle {
                 return Poll::Ready(Ending::Drained);
+            }
+            if flag.is_over() {
+                return Poll::Ready(Ending::Over);
             }
         }
         poll_late(line, &mut alarm, registered, cx)

@@ -100,6 +100,12 @@ pub const UPSTREAM_RESET: Words = Words {
     text: "It ended before it answered. It may or may not have done what you asked for.",
 };
 
+/// 502: what the app said was not HTTP.
+pub const UPSTREAM_MALFORMED: Words = Words {
+    title: "This app was not understood",
+    text: "It answered in a way that cannot be passed on. It may or may not have done what you asked for.",
+};
+
 /// 504: the app's response did not begin in time.
 pub const UPSTREAM_TIMED_OUT: Words = Words {
     title: "This app took too long",

@@ -2,6 +2,7 @@
 
 mod body;
 mod pool;
+mod reading;
 mod upgrade;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tokio::net::TcpStream;
 
 pub use body::{RequestBody, Upload};
 pub use pool::{Connection, Pool};
+use reading::Reading;
 pub use upgrade::splice;
 
 use crate::worker::{Slot, Worker};
@@ -26,6 +28,9 @@ use crate::worker::{Slot, Worker};
 /// app (Node does so after 5 s, gunicorn after 2 s), and then nobody can tell whether a request that was written
 /// has been read: so a request that must not be repeated gets a new connection instead (RFC 9112, section 9.3.1).
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// Header lines of a response; more is taken for a malformed one.
+const MAX_RESPONSE_HEADERS: usize = 256;
 
 /// What went wrong between us and an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,20 +83,23 @@ pub struct Answered {
 }
 
 /// Sends a request and waits for the head of its response. A pooled connection that turns out to be closed before a
-/// byte was sent costs the client nothing: the next one is taken.
+/// byte was sent costs the client nothing: the next one is taken. A request that may be repeated is repeated once, on
+/// a new connection: more often, one that ends its app would end it again and again.
 ///
 /// # Errors
 /// Says what went wrong, and gives the request back if it was not sent.
 pub async fn send(target: Target<'_>, mut request: Request<RequestBody>) -> Result<Answered, Failed> {
     let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
     let upload = request.body().upload();
+    let mut repeated = false;
     loop {
-        let pooled = take_pooled(&target, repeatable);
+        let pooled = if repeated { None } else { take_pooled(&target, repeatable) };
         let mut connection = match pooled {
             Some(connection) => connection,
             None => match dial(&target).await {
                 Ok(connection) => connection,
-                Err(fault) => return Err(Failed { fault, unsent: Some(request) }),
+                // Of a repeated request the first may have done its work: it is not held for another try.
+                Err(fault) => return Err(Failed { fault, unsent: (!repeated).then_some(request) }),
             },
         };
         // An app may close a connection in the moment in which it is used again. Only of a request that may be repeated
@@ -103,9 +111,13 @@ pub async fn send(target: Target<'_>, mut request: Request<RequestBody>) -> Resu
             Some(Err(error)) => error,
             None => return Err(Failed { fault: Fault::Timeout, unsent: None }),
         };
-        request = match unsent.or(copy.filter(|_| fault == Fault::Reset)) {
-            Some(again) if connection.was_pooled() => again,
-            unsent => return Err(Failed { fault, unsent }),
+        request = match (unsent, copy) {
+            (Some(unsent), _) if connection.was_pooled() => unsent,
+            (None, Some(copy)) if fault == Fault::Reset => {
+                repeated = true;
+                copy
+            }
+            (unsent, _) => return Err(Failed { fault, unsent }),
         };
     }
 }
@@ -151,8 +163,9 @@ async fn dial(target: &Target<'_>) -> Result<Connection, Fault> {
     };
     // Latency before bandwidth: a head must not wait for the acknowledgement of the one before.
     let _slower = stream.set_nodelay(true);
-    let io = hyper_util::rt::TokioIo::new(stream);
-    let builder = http1::Builder::new();
+    let io = hyper_util::rt::TokioIo::new(Reading(stream));
+    let mut builder = http1::Builder::new();
+    builder.max_headers(MAX_RESPONSE_HEADERS);
     let (sender, driver) = builder.handshake(io).await.map_err(|_| Fault::Reset)?;
     let task = tokio::task::spawn_local(async move {
         // What ends a connection is told to the request on it; without one it is of no interest.

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use config::link::Instance;
+use config::link::{Instance, Status};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
 use super::{Fault, RequestBody};
+use crate::app::App;
 
 /// How many idle connections one thread keeps to one app.
 const MAX_IDLE: usize = 64;
@@ -32,6 +33,12 @@ impl Connection {
         (instance, endpoint): (Instance, SocketAddr),
     ) -> Self {
         Self { sender, task, instance, endpoint, pooled: false }
+    }
+
+    /// Whether its app is awake and still the run that it goes to. Of one that is being put to sleep no connection is
+    /// kept: its pool has been emptied for good.
+    pub fn is_current(&self, app: &App) -> bool {
+        matches!(&app.state().status, Status::Awake { instance, .. } if *instance == self.instance)
     }
 
     /// Whether it has carried a request before.

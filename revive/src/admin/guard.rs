@@ -21,7 +21,7 @@ impl Guard {
     pub fn of(address: SocketAddr) -> Self {
         let port = address.port();
         let names = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}"));
-        let own = [address.to_string()];
+        let own = Some(address.to_string()).filter(|own| !names.contains(own));
         Self(names.into_iter().chain(own).collect())
     }
 

@@ -1,4 +1,4 @@
-//! Carries out what the lifecycle decides. One task owns all apps: every event goes through [`Driver::happen`], and
+//! Carries out what the lifecycle decides. One task owns all apps: every event goes through `Driver::happen`, and
 //! nothing else changes a state.
 //!
 //! ```text

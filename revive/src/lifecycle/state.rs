@@ -309,6 +309,8 @@ impl Waking {
         match self.step {
             WakeStep::Clearing(_) | WakeStep::Queued => Phase::Queued,
             WakeStep::Creating { .. } => Phase::Creating,
+            // Nobody listens yet: its program is still beginning.
+            WakeStep::Probing { so_far: Failure::NeverListened, .. } => Phase::Starting,
             WakeStep::Probing { .. } => Phase::Probing,
             WakeStep::Resuming { .. } => Phase::Starting,
         }

@@ -45,8 +45,7 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
             Event::NotReachable { instance, so_far },
             WakeStep::Probing { instance: ours, endpoint, deadline, .. },
         ) if instance == ours => {
-            waking.step = WakeStep::Probing { instance, endpoint, deadline, so_far };
-            stay(State::Waking(waking), [])
+            onward(waking, WakeStep::Probing { instance, endpoint, deadline, so_far }, now, [])
         }
         (Event::Resumed { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
             up(waking, instance, running.endpoint, now)

@@ -101,6 +101,7 @@ fn a_wake_from_deep_sleep_is_measured_from_its_first_moment() {
         (1, Event::Exited { instance: Instance(0) }),
         (2, Event::Granted { instance }),
         (4, Event::Created { instance, endpoint }),
+        (6, Event::NotReachable { instance, so_far: Failure::Unhealthy }),
     ];
     for (second, event) in events {
         state = happens(state, event, &RULES, start + SECOND * second);
@@ -109,7 +110,8 @@ fn a_wake_from_deep_sleep_is_measured_from_its_first_moment() {
     let marks = vec![
         (Phase::Queued, start),
         (Phase::Creating, start + SECOND * 2),
-        (Phase::Probing, start + SECOND * 4),
+        (Phase::Starting, start + SECOND * 4),
+        (Phase::Probing, start + SECOND * 6),
     ];
     let ended = WakeEnded { result: Ok(()), marks };
     assert_eq!(actions, [Action::Publish, Action::Release, Action::WakeEnded(ended)]);
