@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::link::Status;
-
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
