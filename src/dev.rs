@@ -99,6 +99,7 @@ async fn dev(args: &cli::Dev, mut loaded: Loaded) -> Result<(), String> {
         guard: RemovalGuard::new(limits, started, SystemTime::now().into()),
         store: writer.clone(),
         metrics: Metrics::register(&mut registry),
+        wall: Box::new(SystemTime::now),
     });
     let driving = tokio::spawn(driver.run());
     let (gateway_end, revive_end) = link::channel();

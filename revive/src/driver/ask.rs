@@ -1,7 +1,5 @@
 //! What others may ask of the driver: the admin API, and the program at its start and end.
 
-use std::time::{Instant, SystemTime};
-
 use config::link::{Depth, ReviveEnd};
 use config::model::AppId;
 use serde_json::{Value, json};
@@ -11,6 +9,7 @@ use super::Driver;
 use super::record::{Life, NotAsleep, Record};
 use super::view::{AppView, view};
 use crate::brakes::{Change, Pause, Scope};
+use crate::clock;
 use crate::lifecycle::{Demand, Event, State};
 use crate::store::AuditEntry;
 
@@ -82,7 +81,7 @@ impl Driver {
             Ask::Wake(id, by, reply) => {
                 self.audit(by, "app.wake", id.to_string(), Value::Null);
                 self.happen(&id, Event::Wanted(Demand::Admin));
-                let now = (Instant::now(), SystemTime::now());
+                let now = (clock::now(), (self.wall)());
                 let _left = reply.send(self.apps.get(&id).map(|record| view(record, now)));
             }
             Ask::Sleep(id, depth, by, reply) => {
@@ -90,7 +89,7 @@ impl Driver {
                 self.sleep_asked(&id, depth, reply);
             }
             Ask::Pause(scope, by, reply) => {
-                let pause = Pause { by: by.clone(), since: SystemTime::now().into() };
+                let pause = Pause { by: by.clone(), since: (self.wall)().into() };
                 let change = self.brakes.pause(scope.clone(), pause);
                 if let Change::Paused(pause) = &change {
                     self.audit(by, "sleep.pause", scope.to_string(), Value::Null);
@@ -111,7 +110,7 @@ impl Driver {
     }
 
     fn views(&self) -> Vec<AppView> {
-        let now = (Instant::now(), SystemTime::now());
+        let now = (clock::now(), (self.wall)());
         let mut views: Vec<AppView> = self.apps.values().map(|record| view(record, now)).collect();
         views.sort_by(|a, b| a.name.cmp(&b.name));
         views
@@ -136,7 +135,7 @@ impl Driver {
 
     /// A brake is off: what it kept awake may be due.
     fn reconsider(&mut self) {
-        let now = Instant::now();
+        let now = clock::now();
         let ids: Vec<AppId> = self.apps.keys().cloned().collect();
         for id in ids {
             if let Some(record) = self.apps.get_mut(&id) {
@@ -147,7 +146,7 @@ impl Driver {
     }
 
     fn audit(&self, actor: String, action: &str, subject: String, after: Value) {
-        let at = SystemTime::now().into();
+        let at = (self.wall)().into();
         let (action, before) = (action.to_owned(), Value::Null);
         self.store.append_audit(AuditEntry { at, actor, action, subject, before, after });
     }

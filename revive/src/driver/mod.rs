@@ -16,7 +16,7 @@ pub mod view;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use config::link::{Activity, Instance, Round, Status, Table, ToGateway, ToRevive};
 use config::model::{App, AppId};
@@ -30,6 +30,7 @@ use timers::Timers;
 
 use crate::admission::Admission;
 use crate::brakes::{Brakes, RemovalGuard};
+use crate::clock::{self, WallClock};
 use crate::idle;
 use crate::lifecycle::{self, Action, Demand, Event, Rules, State, Transition, WakeEnded};
 use crate::metrics::Metrics;
@@ -71,6 +72,8 @@ pub struct Parts {
     pub store: Writer,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What people call the time.
+    pub wall: WallClock,
 }
 
 /// See the module.
@@ -89,13 +92,14 @@ pub struct Driver {
     guard: RemovalGuard,
     store: Writer,
     metrics: Arc<Metrics>,
+    wall: WallClock,
     asks: mpsc::Receiver<Ask>,
 }
 
 impl Driver {
     /// A driver, and how to ask it.
     pub fn new(parts: Parts) -> (Self, Handle) {
-        let now = (Instant::now(), SystemTime::now());
+        let now = (clock::now(), (parts.wall)());
         let stored: HashMap<_, _> = parts.stored.apps.into_iter().map(|row| (row.id.clone(), row)).collect();
         let records = parts.apps.into_iter().map(|app| {
             let mut record = Record::new(app.clone(), stored.get(&app.id), now);
@@ -123,6 +127,7 @@ impl Driver {
             guard: parts.guard,
             store: parts.store,
             metrics: parts.metrics,
+            wall: parts.wall,
             asks,
         };
         for record in driver.apps.values() {
@@ -188,7 +193,7 @@ impl Driver {
 
     /// Something happens to an app. The one place where a state changes.
     fn happen(&mut self, id: &AppId, event: Event) {
-        let now = Instant::now();
+        let now = clock::now();
         let Some(record) = self.apps.get_mut(id) else { return };
         let Life::Ours(state) = &mut record.life else { return };
         let rules = Rules {
@@ -245,7 +250,7 @@ impl Driver {
 
     /// Sees to what depends on a state, after it has changed or not.
     fn changed(&mut self, id: &AppId, before: &State, now: Instant) {
-        let clocks = (now, SystemTime::now());
+        let clocks = (now, (self.wall)());
         let Some(record) = self.apps.get_mut(id) else { return };
         let Some(after) = record.state().cloned() else { return };
         if std::mem::discriminant(before) == std::mem::discriminant(&after) {
@@ -309,7 +314,7 @@ impl Driver {
     }
 
     fn observe(&mut self, gateway: GatewayId, activity: &Activity) {
-        let now = Instant::now();
+        let now = clock::now();
         let Some(record) = self.apps.get_mut(&activity.app) else { return };
         record.observe(gateway, activity, now);
         let held = record.held();
@@ -333,7 +338,7 @@ impl Driver {
     }
 
     fn tick(&mut self) {
-        let now = Instant::now();
+        let now = clock::now();
         while let Some(id) = self.timers.pop(now) {
             let Some(record) = self.apps.get_mut(&id) else { continue };
             record.timer = None;
@@ -357,7 +362,7 @@ impl Driver {
         let allowed = self.brakes.allows_sleep(&record.app.tenant).and_then(|()| match depth {
             config::link::Depth::Light => Ok(()),
             config::link::Depth::Deep => {
-                self.guard.observe(now, SystemTime::now().into());
+                self.guard.observe(now, (self.wall)().into());
                 self.guard.allows(id, now, total)
             }
         });
@@ -382,7 +387,7 @@ impl Driver {
 
     /// Lets those wakes begin whose turn it is.
     fn grant(&mut self) {
-        for id in self.admission.grant(Instant::now()) {
+        for id in self.admission.grant(clock::now()) {
             match self.instances.next() {
                 Some(number) => self.happen(&id, Event::Granted { instance: Instance(number) }),
                 None => {
@@ -395,7 +400,7 @@ impl Driver {
 
     /// Tells gateways what has changed.
     fn flush(&mut self) {
-        let now = Instant::now();
+        let now = clock::now();
         let (apps, admission) = (&self.apps, &self.admission);
         let left = self.gateways.flush(|id| {
             let mut status = apps.get(id)?.status(now)?;
@@ -425,12 +430,12 @@ impl Driver {
                     self.happen(&id, Event::Quiesced { round, busy: false });
                 }
             }
-            self.schedule(&id, Instant::now());
+            self.schedule(&id, clock::now());
         }
     }
 
     fn table(&self) -> Table {
-        let now = Instant::now();
+        let now = clock::now();
         let apps = self.apps.values();
         let apps = apps.filter_map(|record| Some((record.app.clone(), record.status(now)?))).collect();
         Table { generation: self.generation, apps }
