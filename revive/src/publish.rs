@@ -2,6 +2,8 @@
 //! moment of sending, so a gateway that is slow to read misses the steps between, never the last one.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 
 use config::link::{ReviveEnd, Table, ToGateway, ToRevive};
 use config::model::AppId;
@@ -14,14 +16,23 @@ pub struct GatewayId(u64);
 /// How many messages of all gateways together may wait for the driver; more, and the links fill.
 const INBOX: usize = 1_024;
 
+/// What comes from a gateway.
+#[derive(Debug)]
+pub enum News {
+    /// It says something.
+    Said(ToRevive),
+    /// It has left: nothing more comes from it.
+    Left,
+}
+
 /// All attached gateways.
 #[derive(Debug)]
 pub struct Gateways {
     attached: HashMap<GatewayId, Outbox>,
     next: u64,
-    inbox: mpsc::Sender<(GatewayId, ToRevive)>,
+    inbox: mpsc::Sender<(GatewayId, News)>,
     /// What the gateways say.
-    pub messages: mpsc::Receiver<(GatewayId, ToRevive)>,
+    pub news: mpsc::Receiver<(GatewayId, News)>,
 }
 
 #[derive(Debug)]
@@ -35,8 +46,8 @@ struct Outbox {
 impl Gateways {
     /// None yet.
     pub fn new() -> Self {
-        let (inbox, messages) = mpsc::channel(INBOX);
-        Self { attached: HashMap::new(), next: 0, inbox, messages }
+        let (inbox, news) = mpsc::channel(INBOX);
+        Self { attached: HashMap::new(), next: 0, inbox, news }
     }
 
     /// A gateway attaches; it gets the table first.
@@ -46,15 +57,22 @@ impl Gateways {
         let (inbox, mut rx) = (self.inbox.clone(), end.rx);
         tokio::spawn(async move {
             while let Some(message) = rx.recv().await {
-                if inbox.send((id, message)).await.is_err() {
+                if inbox.send((id, News::Said(message))).await.is_err() {
                     return;
                 }
             }
+            // Nothing else would tell a driver that has nothing to send.
+            let _driver_ended = inbox.send((id, News::Left)).await;
         });
         let outbox =
             Outbox { tx: end.tx, table: Some(table), order: VecDeque::new(), waiting: HashSet::new() };
         self.attached.insert(id, outbox);
         id
+    }
+
+    /// A gateway has left; whether it was still attached.
+    pub fn detach(&mut self, id: GatewayId) -> bool {
+        self.attached.remove(&id).is_some()
     }
 
     /// All that are attached.
@@ -94,19 +112,21 @@ impl Gateways {
         left
     }
 
-    /// A link that was full, if there is one: to be waited for with [`room`].
-    pub fn full(&self) -> Option<mpsc::Sender<ToGateway>> {
-        self.attached.values().find(|outbox| !outbox.is_empty()).map(|outbox| outbox.tx.clone())
+    /// The links that were full: to be waited for with [`room`].
+    pub fn full(&self) -> Vec<mpsc::Sender<ToGateway>> {
+        self.attached.values().filter(|outbox| !outbox.is_empty()).map(|outbox| outbox.tx.clone()).collect()
     }
 }
 
-/// Waits until this link has room again; for ever without one.
-pub async fn room(full: Option<mpsc::Sender<ToGateway>>) {
-    match full {
+/// Waits until any of these links has room again; for ever without one.
+pub async fn room(full: Vec<mpsc::Sender<ToGateway>>) {
+    let mut reserving: Vec<_> = full.iter().map(|tx| Box::pin(tx.reserve())).collect();
+    poll_fn(|cx| {
         // The permit is given back at once: `flush` takes what there is.
-        Some(tx) => drop(tx.reserve().await),
-        None => std::future::pending().await,
-    }
+        let any = reserving.iter_mut().any(|room| room.as_mut().poll(cx).is_ready());
+        if any { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 impl Default for Gateways {

@@ -139,7 +139,7 @@ impl Driver {
         let ids: Vec<AppId> = self.apps.keys().cloned().collect();
         for id in ids {
             if let Some(record) = self.apps.get_mut(&id) {
-                record.braked_until = None;
+                record.not_before = None;
             }
             self.schedule(&id, now);
         }

@@ -10,6 +10,8 @@
 
 pub mod ask;
 mod record;
+#[cfg(test)]
+mod tests;
 mod timers;
 pub mod view;
 
@@ -35,12 +37,12 @@ use crate::idle;
 use crate::lifecycle::{self, Action, Demand, Event, Rules, State, Transition, WakeEnded};
 use crate::metrics::Metrics;
 use crate::platform::{self, Command, Platform, Report};
-use crate::publish::{self, GatewayId, Gateways};
+use crate::publish::{self, GatewayId, Gateways, News};
 use crate::store::{LoadedApps, Writer};
 use crate::tell::tell;
 
-/// How long a brake that kept an app from sleeping is left alone.
-const BRAKE_PAUSE: Duration = Duration::from_secs(10);
+/// How long an app is left alone that a brake, or an attempt that came to nothing, has kept awake.
+const KEPT_AWAKE: Duration = Duration::from_secs(10);
 /// What gateways say of the past comes with a delay, so the same moment looks a little later each time.
 const SLACK: Duration = Duration::from_millis(100);
 /// How long a wake takes that nothing is known of, for estimates.
@@ -146,7 +148,10 @@ impl Driver {
                     None => return,
                 },
                 Some(report) = self.reports.recv() => self.report(report),
-                Some((gateway, message)) = self.gateways.messages.recv() => self.hear(gateway, message),
+                Some((gateway, news)) = self.gateways.news.recv() => match news {
+                    News::Said(message) => self.hear(gateway, message),
+                    News::Left => self.left(gateway),
+                },
                 () = publish::room(full) => {}
                 () = sleep_until(timer) => self.tick(),
             }
@@ -158,8 +163,8 @@ impl Driver {
     /// What a gateway says.
     fn hear(&mut self, gateway: GatewayId, message: ToRevive) {
         match message {
-            ToRevive::Wake { app } => self.happen(&app, Event::Wanted(Demand::Request)),
-            ToRevive::Unwanted { app } => self.happen(&app, Event::Unwanted),
+            ToRevive::Wake { app } => self.wanted(gateway, &app),
+            ToRevive::Unwanted { app } => self.unwanted(gateway, &app),
             ToRevive::Activity(activities) => {
                 for activity in &activities {
                     self.observe(gateway, activity);
@@ -170,6 +175,21 @@ impl Driver {
             ToRevive::NotReachable { app, instance, so_far } => {
                 self.happen(&app, Event::NotReachable { instance, so_far });
             }
+        }
+    }
+
+    fn wanted(&mut self, gateway: GatewayId, id: &AppId) {
+        let Some(record) = self.apps.get_mut(id) else { return };
+        record.wanted_by.insert(gateway);
+        self.happen(id, Event::Wanted(Demand::Request));
+    }
+
+    /// Nobody waits at this gateway any more; perhaps they do at another.
+    fn unwanted(&mut self, gateway: GatewayId, id: &AppId) {
+        let Some(record) = self.apps.get_mut(id) else { return };
+        record.wanted_by.remove(&gateway);
+        if record.wanted_by.is_empty() {
+            self.happen(id, Event::Unwanted);
         }
     }
 
@@ -258,6 +278,13 @@ impl Driver {
         }
         record.since = clocks;
         tell!(debug, &record.app, from = view::state_name(before), to = view::state_name(&after), "state");
+        if !matches!(after, State::Waking(_)) {
+            // Those who still want it ask again.
+            record.wanted_by.clear();
+        }
+        if let (State::Draining(_), State::Awake(_)) = (before, &after) {
+            record.not_before = Some(now + record.after_attempt());
+        }
         match &after {
             State::Draining(draining) => self.begin_quiesce(id, draining.round),
             State::Light(_) | State::Deep { .. } => self.fell_asleep(id, before, now),
@@ -327,7 +354,7 @@ impl Driver {
         let Some(record) = self.apps.get_mut(id) else { return };
         let due = record.state().and_then(|state| {
             let idle = idle::due(state, record.usage, &record.app.sleep).map(|(at, _)| at);
-            let idle = idle.map(|at| at.max(record.braked_until.unwrap_or(now)));
+            let idle = idle.map(|at| at.max(record.not_before.unwrap_or(now)));
             state.deadline().into_iter().chain(idle).min()
         });
         self.timers.set(id, &mut record.timer, due);
@@ -368,13 +395,13 @@ impl Driver {
         });
         if let Err(brake) = allowed {
             tell!(debug, &record.app, brake = brake.code(), "kept awake");
-            record.braked_until = Some(now + BRAKE_PAUSE);
+            record.not_before = Some(now + KEPT_AWAKE);
             return self.schedule(id, now);
         }
         if depth == config::link::Depth::Deep {
             self.guard.removed(id, now);
         }
-        record.braked_until = None;
+        record.not_before = None;
         record.quiesce.idle_since = Some(record.usage.last_active);
         let round = self.next_round();
         self.happen(id, Event::Sleep { depth, round });
@@ -414,15 +441,26 @@ impl Driver {
         }
     }
 
+    fn left(&mut self, gateway: GatewayId) {
+        if self.gateways.detach(gateway) {
+            self.lost(gateway);
+        }
+    }
+
     /// A gateway has gone, and all that was open there with it.
     fn lost(&mut self, gateway: GatewayId) {
         let apps: Vec<AppId> = self.apps.keys().cloned().collect();
         for id in apps {
             let Some(record) = self.apps.get_mut(&id) else { continue };
+            if record.wanted_by.contains(&gateway) {
+                self.unwanted(gateway, &id);
+            }
+            let Some(record) = self.apps.get_mut(&id) else { continue };
             if record.by_gateway.remove(&gateway).is_none() && record.quiesce.waiting_for.is_empty() {
                 continue;
             }
             record.usage.open = record.by_gateway.values().map(|counts| counts.open).sum();
+            self.admission.waiters(&id, record.held());
             if let Some(State::Draining(draining)) = record.state() {
                 let round = draining.round;
                 record.quiesce.waiting_for.retain(|waiting| *waiting != gateway);

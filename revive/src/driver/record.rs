@@ -1,14 +1,15 @@
 //! What the driver knows of one app.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use config::link::{Activity, Depth, Failure, Instance, Status};
-use config::model::{App, Source};
+use config::model::{After, App, Source};
 use tokio::sync::oneshot;
 
+use super::KEPT_AWAKE;
 use crate::idle::Usage;
 use crate::lifecycle::{Failed, State, WakeEnded};
 use crate::publish::GatewayId;
@@ -31,6 +32,8 @@ pub(super) struct Record {
     pub usage: Usage,
     /// Whether anything has ever kept it awake.
     pub ever_active: bool,
+    /// Gateways at which somebody waits for the wake that is under way.
+    pub wanted_by: HashSet<GatewayId>,
     /// What each gateway last said of it.
     pub by_gateway: HashMap<GatewayId, Counts>,
     /// Its last wake, and when that ended.
@@ -43,8 +46,8 @@ pub(super) struct Record {
     pub quiesce: Quiesce,
     /// Admins who wait for it to sleep.
     pub sleepers: Vec<oneshot::Sender<Result<(), NotAsleep>>>,
-    /// A brake was on when it was due to sleep: not to be tried again before.
-    pub braked_until: Option<Instant>,
+    /// It was due to sleep, and something kept it awake: not to be tried again before.
+    pub not_before: Option<Instant>,
     /// What the timer is set to.
     pub timer: Option<Instant>,
 }
@@ -118,13 +121,14 @@ impl Record {
             url: None,
             usage: Usage { open: 0, last_active: last_active.unwrap_or(now.0) },
             ever_active: last_active.is_some(),
+            wanted_by: HashSet::new(),
             by_gateway: HashMap::new(),
             last_wake: None,
             last_failure: None,
             pid: None,
             quiesce: Quiesce::default(),
             sleepers: Vec::new(),
-            braked_until: None,
+            not_before: None,
             timer: None,
         }
     }
@@ -161,6 +165,15 @@ impl Record {
     /// Requests that wait for it, at all gateways.
     pub(super) fn held(&self) -> u32 {
         self.by_gateway.values().map(|counts| counts.held).sum()
+    }
+
+    /// How long it stays awake after an attempt to sleep that came to nothing. The request that cancelled one is not
+    /// on record yet, and without this the next attempt would begin before it has reached the app.
+    pub(super) fn after_attempt(&self) -> Duration {
+        match self.app.sleep.idle_after {
+            After::Elapsed(idle) => idle.min(KEPT_AWAKE),
+            After::Never => KEPT_AWAKE,
+        }
     }
 
     /// What is written down.

@@ -1,0 +1,11 @@
+//! The driver between a platform and gateways that are fakes, on paused time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod admin;
+mod admission;
+mod brakes;
+mod fakes;
+mod idle;
+mod links;
+mod sleeping;
+mod waking;
