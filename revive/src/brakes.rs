@@ -95,6 +95,8 @@ pub enum Change {
     Paused(Pause),
     /// Sleep was paused for this scope, like this, and is no longer.
     Resumed(Pause),
+    /// Sleep was not paused, but removals were stopped, and are no longer.
+    RemovalsResumed,
     /// It was so already.
     Nothing,
 }

@@ -98,13 +98,7 @@ impl Driver {
                 let _left = reply.send(change);
             }
             Ask::Resume(scope, by, reply) => {
-                let change = self.brakes.resume(&scope);
-                if let Change::Resumed(_) = &change {
-                    self.audit(by, "sleep.resume", scope.to_string(), Value::Null);
-                    self.store.lift_brake(scope);
-                    self.reconsider();
-                }
-                let _left = reply.send(change);
+                let _left = reply.send(self.resume(scope, by));
             }
         }
     }
@@ -128,9 +122,26 @@ impl Driver {
             let _left = reply.send(verdict);
             return;
         }
-        record.sleepers.push(reply);
+        record.sleepers.push((depth, reply));
         record.quiesce.idle_since = None;
         self.happen(id, Event::Sleep { depth, round });
+    }
+
+    /// Whoever resumes all has looked at it, so that removals that were stopped go on, too.
+    fn resume(&mut self, scope: Scope, by: String) -> Change {
+        let removals = scope == Scope::All && self.guard.resume();
+        let change = match self.brakes.resume(&scope) {
+            Change::Nothing if removals => Change::RemovalsResumed,
+            change => change,
+        };
+        match &change {
+            Change::Nothing => return change,
+            Change::Paused(_) | Change::Resumed(_) | Change::RemovalsResumed => {}
+        }
+        self.audit(by, "sleep.resume", scope.to_string(), Value::Null);
+        self.store.lift_brake(scope);
+        self.reconsider();
+        change
     }
 
     /// A brake is off: what it kept awake may be due.
@@ -156,18 +167,29 @@ impl Record {
     /// Tells admins who wait for an app to sleep what came of it; of deep sleep, when nothing of the app is left.
     pub(super) fn answer_sleepers(&mut self) {
         let Some(state) = self.state() else { return };
+        let mut reached = Depth::Deep;
         let verdict = match state {
             // Not yet known, or not yet over.
             State::Draining(_) | State::Deep { leaving: Some(_) } => return,
-            State::Light(_) | State::Deep { leaving: None } | State::Gone { .. } => Ok(()),
+            State::Light(_) => {
+                reached = Depth::Light;
+                Ok(())
+            }
+            State::Deep { leaving: None } | State::Gone { .. } => Ok(()),
             State::Awake(_) if self.usage.open > 0 => Err(NotAsleep::Busy { open: self.usage.open }),
             State::Awake(_) => Err(NotAsleep::Wanted),
             State::Waking(_) => Err(NotAsleep::Waking),
             State::Failed(_) => Err(NotAsleep::Failed),
         };
-        for sleeper in self.sleepers.drain(..) {
+        for (_, sleeper) in self.sleepers.extract_if(.., |(depth, _)| *depth <= reached) {
             let _left = sleeper.send(verdict);
         }
+    }
+
+    /// Whether it sleeps lightly, and an admin waits for it to sleep deeper: one who asked while somebody else's
+    /// attempt was under way.
+    pub(super) fn is_to_sleep_deeper(&self) -> bool {
+        matches!(self.state(), Some(State::Light(_))) && !self.sleepers.is_empty()
     }
 }
 

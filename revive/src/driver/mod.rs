@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::link::{Activity, Instance, Round, Status, Table, ToGateway, ToRevive};
+use config::link::{Activity, Depth, Instance, Phase, Round, Status, Table, ToGateway, ToRevive};
 use config::model::{App, AppId};
 use config::settings;
 use tokio::sync::mpsc;
@@ -228,8 +228,11 @@ impl Driver {
             self.act(id, action, now);
         }
         self.changed(id, &before, now);
-        if let Some(record) = self.apps.get_mut(id) {
-            record.answer_sleepers();
+        let Some(record) = self.apps.get_mut(id) else { return };
+        record.answer_sleepers();
+        if record.is_to_sleep_deeper() {
+            let round = self.next_round();
+            return self.happen(id, Event::Sleep { depth: Depth::Deep, round });
         }
         self.schedule(id, now);
     }
@@ -387,8 +390,8 @@ impl Driver {
             return self.schedule(id, now);
         };
         let allowed = self.brakes.allows_sleep(&record.app.tenant).and_then(|()| match depth {
-            config::link::Depth::Light => Ok(()),
-            config::link::Depth::Deep => {
+            Depth::Light => Ok(()),
+            Depth::Deep => {
                 self.guard.observe(now, (self.wall)().into());
                 self.guard.allows(id, now, total)
             }
@@ -398,7 +401,7 @@ impl Driver {
             record.not_before = Some(now + KEPT_AWAKE);
             return self.schedule(id, now);
         }
-        if depth == config::link::Depth::Deep {
+        if depth == Depth::Deep {
             self.guard.removed(id, now);
         }
         record.not_before = None;
@@ -430,10 +433,7 @@ impl Driver {
         let now = clock::now();
         let (apps, admission) = (&self.apps, &self.admission);
         let left = self.gateways.flush(|id| {
-            let mut status = apps.get(id)?.status(now)?;
-            if let Status::Waking { estimate, phase: config::link::Phase::Queued, .. } = &mut status {
-                *estimate = admission.estimate(id, now, TYPICAL_WAKE);
-            }
+            let status = told(apps.get(id)?, admission, now)?;
             Some(ToGateway::State { app: id.clone(), status })
         });
         for gateway in left {
@@ -474,10 +474,18 @@ impl Driver {
 
     fn table(&self) -> Table {
         let now = clock::now();
-        let apps = self.apps.values();
-        let apps = apps.filter_map(|record| Some((record.app.clone(), record.status(now)?))).collect();
-        Table { generation: self.generation, apps }
+        let told = |record: &Record| Some((record.app.clone(), told(record, &self.admission, now)?));
+        Table { generation: self.generation, apps: self.apps.values().filter_map(told).collect() }
     }
+}
+
+/// What gateways are told of an app.
+fn told(record: &Record, admission: &Admission, now: Instant) -> Option<Status> {
+    let mut status = record.status(now)?;
+    if let Status::Waking { estimate, phase: Phase::Queued, .. } = &mut status {
+        *estimate = admission.estimate(&record.app.id, now, TYPICAL_WAKE);
+    }
+    Some(status)
 }
 
 async fn sleep_until(at: Option<Instant>) {

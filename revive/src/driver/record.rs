@@ -44,8 +44,8 @@ pub(super) struct Record {
     pub pid: Option<(Instance, u32)>,
     /// Gateways that have not yet said that they hold its requests, and what the others said.
     pub quiesce: Quiesce,
-    /// Admins who wait for it to sleep.
-    pub sleepers: Vec<oneshot::Sender<Result<(), NotAsleep>>>,
+    /// Admins who wait for it to sleep, and how deep.
+    pub sleepers: Vec<(Depth, oneshot::Sender<Result<(), NotAsleep>>)>,
     /// It was due to sleep, and something kept it awake: not to be tried again before.
     pub not_before: Option<Instant>,
     /// What the timer is set to.
@@ -141,7 +141,7 @@ impl Record {
         }
     }
 
-    /// What gateways are told of it.
+    /// What gateways are told of it, as far as it alone can tell.
     pub(super) fn status(&self, now: Instant) -> Option<Status> {
         match (&self.life, &self.app.source) {
             (Life::Ours(state), _) => state.status(now),

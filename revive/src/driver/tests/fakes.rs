@@ -99,7 +99,6 @@ pub(super) struct Edge {
     reports: Reports,
     /// Seconds by which somebody has put the wall clock forward.
     pub(super) clock_step: Arc<AtomicU64>,
-    pub(super) writer: Writer,
     _state: tempfile::TempDir,
 }
 
@@ -132,12 +131,12 @@ impl Edge {
             instances: 1..1_000_000,
             brakes: Brakes::default(),
             guard: RemovalGuard::new(limits, began, began_wall.into()),
-            store: writer.clone(),
+            store: writer,
             metrics: crate::metrics::Metrics::register(&mut Registry::default()),
             wall: Box::new(move || began_wall + (clock::now() - began) + seconds(step.load(Relaxed))),
         });
         let driver = tokio::spawn(driver.run());
-        Self { handle, driver, commands, reports, clock_step, writer, _state: state }
+        Self { handle, driver, commands, reports, clock_step, _state: state }
     }
 
     /// The next command, such as `start a 1` or `pause 1`, that comes soon.

@@ -130,3 +130,15 @@ async fn who_wants_it_after_it_was_paused_has_it_resumed_and_after_its_end_start
     gateway.wants("a");
     assert_eq!(edge.command().await, format!("start a {}", instance + 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_cancels_an_attempt_has_time_to_reach_the_app() {
+    let mut edge = Edge::start([app("a")]);
+    let mut gateway = edge.gateway().await;
+    let instance = edge.wake(&mut gateway, "a").await;
+    gateway.drains("a", IDLE + SOON).await;
+    gateway.wants("a");
+    gateway.sees("a", awake(instance)).await;
+    gateway.hears_nothing("a", seconds(9)).await;
+    gateway.drains("a", seconds(1) + SOON).await;
+}
