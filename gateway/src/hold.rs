@@ -22,13 +22,20 @@ const SLOW_HEAD: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Queue {
     /// By arrival; a map, so that one who leaves takes its place along.
-    waiting: BTreeMap<u64, oneshot::Sender<Released>>,
+    waiting: BTreeMap<u64, Seated>,
     next: u64,
     /// How many released requests may be on their way at once.
     window: u32,
     /// How many are.
     on_their_way: u32,
     pace: Pace,
+}
+
+/// One who waits.
+#[derive(Debug)]
+struct Seated {
+    released: oneshot::Sender<Released>,
+    deadline: Instant,
 }
 
 /// What lets more go.
@@ -78,7 +85,7 @@ impl Queue {
         let room = self.on_their_way == 0 || (self.on_their_way < self.window && open < max_open);
         let (_, waiter) = if room { self.waiting.pop_first() } else { None }?;
         self.on_their_way += 1;
-        Some(Waiter(waiter))
+        Some(Waiter(waiter.released))
     }
 
     /// Whether time must be made to let more go, because nobody does yet. The caller sees to it with [`widen`].
@@ -90,15 +97,22 @@ impl Queue {
     pub fn dismiss(&mut self) {
         for waiter in std::mem::take(&mut self.waiting).into_values() {
             // Whoever has left in this moment needs no answer.
-            let _left = waiter.send(Released::Look);
+            let _left = waiter.released.send(Released::Look);
         }
     }
 
-    fn join(&mut self) -> (u64, oneshot::Receiver<Released>) {
-        let (tx, rx) = oneshot::channel();
+    /// The app will not be up before `up_at`: those who cannot wait for that look for their answer now.
+    pub fn dismiss_until(&mut self, up_at: Instant) {
+        for (_, waiter) in self.waiting.extract_if(.., |_, waiter| waiter.deadline < up_at) {
+            let _left = waiter.released.send(Released::Look);
+        }
+    }
+
+    fn join(&mut self, deadline: Instant) -> (u64, oneshot::Receiver<Released>) {
+        let (released, rx) = oneshot::channel();
         let number = self.next;
         self.next += 1;
-        self.waiting.insert(number, tx);
+        self.waiting.insert(number, Seated { released, deadline });
         (number, rx)
     }
 
@@ -119,7 +133,7 @@ pub async fn widen(worker: Rc<Worker>, slot: Rc<Slot>, app: Arc<App>) {
             }
             queue.window = queue.window.saturating_mul(2);
         }
-        worker.look(&app);
+        worker.let_go(&app);
     }
 }
 
@@ -163,7 +177,7 @@ impl Drop for Ticket {
         let mut queue = self.slot.queue.borrow_mut();
         queue.on_their_way = queue.on_their_way.saturating_sub(1);
         drop(queue);
-        self.worker.look(&self.app);
+        self.worker.let_go(&self.app);
     }
 }
 
@@ -181,10 +195,11 @@ pub enum Waited {
 /// Waits for an app, at most until `deadline`; `place` is given up at the end.
 pub async fn wait(worker: &Rc<Worker>, app: &Arc<App>, place: Place, deadline: Instant) -> Waited {
     let slot = worker.slot(app);
-    let (number, released) = slot.queue.borrow_mut().join();
+    let (number, released) = slot.queue.borrow_mut().join(deadline);
     let seat = Seat { slot, number };
-    // The state may have changed for the better between the look at it and the seat.
-    worker.look(app);
+    // Of an app that is awake no further news comes. For any other the caller has just looked at the state; a change
+    // since then is still to come to this thread as an order.
+    worker.let_go(app);
     let waited = tokio::time::timeout_at(deadline, released).await;
     drop((seat, place));
     match waited {

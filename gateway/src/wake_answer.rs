@@ -70,6 +70,7 @@ pub fn decide(
         }
         Status::Waking { estimate, .. } => {
             let left = policy.hold_timeout.saturating_sub(waited);
+            let estimate = estimate.map(|estimate| estimate.saturating_sub(seen.at.elapsed()));
             let too_far = estimate.filter(|estimate| *estimate > left);
             // A browser can be shown the page, which comes back by itself.
             if let (Some(estimate), Visitor::Program | Visitor::Passerby) = (too_far, visitor) {

@@ -145,10 +145,20 @@ impl Worker {
             // Once its backoff is over, those who wait are waiting for the next try.
             Status::Failed { .. } if !app.state().is_retriable() => slot.queue.borrow_mut().dismiss(),
             Status::Awake { .. } => self.release(app, &slot),
+            Status::Waking { estimate: Some(estimate), .. } => {
+                slot.queue.borrow_mut().dismiss_until(tokio::time::Instant::now() + *estimate);
+            }
             Status::Failed { .. }
             | Status::Draining { .. }
             | Status::Asleep { .. }
             | Status::Waking { .. } => {}
+        }
+    }
+
+    /// Lets those go who may, if the app is awake.
+    pub fn let_go(self: &Rc<Self>, app: &Arc<App>) {
+        if let (Some(slot), Status::Awake { .. }) = (self.existing(app), &app.state().status) {
+            self.release(app, &slot);
         }
     }
 

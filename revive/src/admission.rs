@@ -5,7 +5,8 @@
 //!
 //! **Between tenants** the one with the fewest slots goes first; among equals the one that was served longest ago.
 //!
-//! **Within a tenant** the oldest goes first, weighted by who waits: each doubling of the waiters counts as a second
+//! **Within a tenant** those for whom somebody waits go before those whose visitors have left: else a crowd that came and
+//! went would keep the slots for a minute. Among them the oldest goes first, weighted by who waits: each doubling of the waiters counts as a second
 //! of age (log₂(waiters + 1) whole seconds). The sum does not change while time goes on, so the queue stays sorted by itself, and
 //! it is bounded, so that no app waits for ever behind popular ones.
 //!
@@ -26,7 +27,7 @@ mod ranked;
 #[cfg(test)]
 mod tests;
 
-use ranked::{Place, Ranked};
+use ranked::{Place, Ranked, Wanted};
 
 /// How long a start holds its slot at most, unless released: a slow start must not keep others from starting.
 pub const SLOT_TIME: Duration = Duration::from_secs(20);
@@ -101,7 +102,7 @@ impl Admission {
         }
         self.release(&app);
         self.serial += 1;
-        let place = Place { due: due(now, 1), serial: self.serial, app: app.clone() };
+        let place = Place { wanted: Wanted::Yes, due: due(now, 1), serial: self.serial, app: app.clone() };
         self.change(&tenant, |t| t.queue.insert(place.clone()));
         self.queued.insert(app, Waiting { tenant, since: now, place });
     }
@@ -109,7 +110,8 @@ impl Admission {
     /// So many requests wait for the app. Means nothing if the app is not queued.
     pub fn waiters(&mut self, app: &AppId, waiters: u32) {
         let Some(waiting) = self.queued.get_mut(app) else { return };
-        let place = Place { due: due(waiting.since, waiters), ..waiting.place.clone() };
+        let wanted = if waiters > 0 { Wanted::Yes } else { Wanted::NoMore };
+        let place = Place { wanted, due: due(waiting.since, waiters), ..waiting.place.clone() };
         if place == waiting.place {
             return;
         }
@@ -151,6 +153,11 @@ impl Admission {
     /// When the next slot returns by itself.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.running.first().and_then(|(at, _)| at.checked_add(SLOT_TIME))
+    }
+
+    /// The apps that wait.
+    pub fn queue(&self) -> impl Iterator<Item = &AppId> {
+        self.queued.keys()
     }
 
     /// How many apps wait.

@@ -12,12 +12,23 @@ const CHUNK: usize = 256;
 /// A place in the queue; the smaller one is granted earlier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
+    /// Those for whom nobody waits come after all others.
+    pub(super) wanted: Wanted,
     /// When it would be its turn, see [`super::head_start`].
     pub(super) due: Instant,
     /// Grows with each enqueue: it decides between equal `due`, first in first out.
     pub(super) serial: u64,
     /// Who waits here.
     pub(super) app: AppId,
+}
+
+/// Whether anybody waits for an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wanted {
+    /// Somebody does.
+    Yes,
+    /// Whoever did has left.
+    NoMore,
 }
 
 /// Places in order, in chunks that are never empty.
@@ -98,7 +109,8 @@ mod tests {
         fn agrees_with_a_btree_set(steps in prop::collection::vec((0_u8..8, 0_u64..600), 0..2_000)) {
             let start = Instant::now();
             let app = AppId::from_name(&AppName::parse("a").unwrap());
-            let place = |n| Place { due: start + Duration::from_secs(n % 97), serial: n, app: app.clone() };
+            let wanted = Wanted::Yes;
+            let place = |n| Place { wanted, due: start + Duration::from_secs(n % 97), serial: n, app: app.clone() };
             let (mut ranked, mut model) = (Ranked::default(), BTreeSet::new());
             for (kind, n) in steps {
                 match kind {

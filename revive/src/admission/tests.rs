@@ -59,6 +59,16 @@ fn few_slots_still_serve() {
 }
 
 #[test]
+fn those_whose_visitors_have_left_come_last() {
+    let (mut admission, start) = (Admission::new(1), Instant::now());
+    for n in 0..3 {
+        admission.enqueue(app(0, n), tenant(0), start + seconds(n as u64 * 10));
+        admission.waiters(&app(0, n), u32::from(n == 2));
+    }
+    assert_eq!(admission.grant(start + seconds(59)), [app(0, 2)]);
+}
+
+#[test]
 fn the_oldest_first_unless_many_wait_for_another() {
     let (mut admission, start) = (Admission::new(1), Instant::now());
     for n in 0..3 {

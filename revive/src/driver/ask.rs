@@ -21,6 +21,8 @@ const ASKS: usize = 64;
 pub enum Ask {
     /// A gateway attaches.
     Attach(ReviveEnd),
+    /// End.
+    Stop,
     /// How all apps are, by name.
     List(oneshot::Sender<Vec<AppView>>),
     /// Wake an app, whatever its backoff says; answered with how it is then.
@@ -58,6 +60,12 @@ impl Handle {
         answer.await.map_err(|_| Ended)
     }
 
+    /// Ends the driver, whoever else could still ask it.
+    pub async fn stop(&self) {
+        // One that has ended need not be told.
+        let _ended = self.0.send(Ask::Stop).await;
+    }
+
     /// Attaches a gateway.
     ///
     /// # Errors
@@ -71,6 +79,8 @@ impl Driver {
     /// Answers. Whoever has stopped waiting for an answer is not told.
     pub(super) fn answer(&mut self, ask: Ask) {
         match ask {
+            // The loop's own matter.
+            Ask::Stop => {}
             Ask::Attach(end) => {
                 let table = self.table();
                 self.gateways.attach(end, table);

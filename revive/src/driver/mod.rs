@@ -13,9 +13,10 @@ mod record;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod typical;
 pub mod view;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +30,7 @@ pub use ask::{Ask, Handle};
 pub use record::NotAsleep;
 use record::{Life, Quiesce, Record};
 use timers::Timers;
+use typical::Typical;
 
 use crate::admission::Admission;
 use crate::brakes::{Brakes, RemovalGuard};
@@ -45,8 +47,10 @@ use crate::tell::tell;
 const KEPT_AWAKE: Duration = Duration::from_secs(10);
 /// What gateways say of the past comes with a delay, so the same moment looks a little later each time.
 const SLACK: Duration = Duration::from_millis(100);
-/// How long a wake takes that nothing is known of, for estimates.
-const TYPICAL_WAKE: Duration = Duration::from_secs(2);
+/// How often it is written down which apps were used; a kill -9 loses no more.
+const USED_INTERVAL: Duration = Duration::from_secs(60);
+/// How often gateways hear anew how long the line of wakes is, while there is one.
+const ESTIMATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the driver is made of.
 pub struct Parts {
@@ -83,6 +87,12 @@ pub struct Driver {
     apps: HashMap<AppId, Record>,
     timers: Timers,
     admission: Admission,
+    typical: Typical,
+    /// When gateways hear anew how long the line of wakes is.
+    estimates_at: Option<Instant>,
+    /// Apps that were used since they were last written down, and when that is done.
+    used: HashSet<AppId>,
+    used_at: Option<Instant>,
     gateways: Gateways,
     generation: u64,
     rounds: u64,
@@ -118,6 +128,10 @@ impl Driver {
             apps: records.collect(),
             timers: Timers::default(),
             admission: Admission::new(slots),
+            typical: Typical::Unknown,
+            estimates_at: None,
+            used: HashSet::new(),
+            used_at: None,
             gateways: Gateways::new(),
             generation: 1,
             rounds: 0,
@@ -132,20 +146,23 @@ impl Driver {
             wall: parts.wall,
             asks,
         };
+        for id in stored.into_keys().filter(|id| !driver.apps.contains_key(id)) {
+            driver.store.forget_app(id);
+        }
         for record in driver.apps.values() {
             driver.store.save_app(record.row(now));
         }
         (driver, handle)
     }
 
-    /// Runs until all handles are gone.
+    /// Runs until it is told to stop, or all handles are gone.
     pub async fn run(mut self) {
         loop {
             let (timer, full) = (self.next_timer(), self.gateways.full());
             tokio::select! {
                 ask = self.asks.recv() => match ask {
+                    Some(Ask::Stop) | None => return self.write_down_used(),
                     Some(ask) => self.answer(ask),
-                    None => return,
                 },
                 Some(report) = self.reports.recv() => self.report(report),
                 Some((gateway, news)) = self.gateways.news.recv() => match news {
@@ -229,6 +246,7 @@ impl Driver {
         }
         self.changed(id, &before, now);
         let Some(record) = self.apps.get_mut(id) else { return };
+        self.admission.waiters(id, record.waiters());
         record.answer_sleepers();
         if record.is_to_sleep_deeper() {
             let round = self.next_round();
@@ -268,6 +286,7 @@ impl Driver {
             Ok(()) => tell!(info, &record.app, ?took, "awake"),
             Err(failure) => tell!(warn, &record.app, ?took, failure = failure.code(), "the wake failed"),
         }
+        self.typical.learn(&ended, now);
         record.last_wake = Some((ended, now));
     }
 
@@ -347,8 +366,9 @@ impl Driver {
         let now = clock::now();
         let Some(record) = self.apps.get_mut(&activity.app) else { return };
         record.observe(gateway, activity, now);
-        let held = record.held();
-        self.admission.waiters(&activity.app, held);
+        self.admission.waiters(&activity.app, record.waiters());
+        self.used.insert(activity.app.clone());
+        self.used_at.get_or_insert(now + USED_INTERVAL);
         self.schedule(&activity.app, now);
     }
 
@@ -364,11 +384,19 @@ impl Driver {
     }
 
     fn next_timer(&self) -> Option<Instant> {
-        self.timers.next().into_iter().chain(self.admission.next_expiry()).min()
+        let own = [self.timers.next(), self.admission.next_expiry(), self.estimates_at, self.used_at];
+        own.into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
         let now = clock::now();
+        if self.estimates_at.is_some_and(|at| at <= now) {
+            self.estimates_at = None;
+            self.admission.queue().for_each(|id| self.gateways.publish(id));
+        }
+        if self.used_at.is_some_and(|at| at <= now) {
+            self.write_down_used();
+        }
         while let Some(id) = self.timers.pop(now) {
             let Some(record) = self.apps.get_mut(&id) else { continue };
             record.timer = None;
@@ -377,6 +405,17 @@ impl Driver {
                 self.happen(&id, Event::Tick);
             } else {
                 self.put_to_sleep(&id, now);
+            }
+        }
+    }
+
+    /// When apps were last used must outlive us.
+    fn write_down_used(&mut self) {
+        self.used_at = None;
+        let now = (clock::now(), (self.wall)());
+        for id in self.used.drain() {
+            if let Some(record) = self.apps.get(&id) {
+                self.store.save_app(record.row(now));
             }
         }
     }
@@ -426,14 +465,17 @@ impl Driver {
                 }
             }
         }
+        if self.admission.queued() > 0 {
+            self.estimates_at.get_or_insert_with(|| clock::now() + ESTIMATE_INTERVAL);
+        }
     }
 
     /// Tells gateways what has changed.
     fn flush(&mut self) {
         let now = clock::now();
-        let (apps, admission) = (&self.apps, &self.admission);
+        let (apps, line) = (&self.apps, (&self.admission, self.typical.wake()));
         let left = self.gateways.flush(|id| {
-            let status = told(apps.get(id)?, admission, now)?;
+            let status = told(apps.get(id)?, line, now)?;
             Some(ToGateway::State { app: id.clone(), status })
         });
         for gateway in left {
@@ -460,7 +502,7 @@ impl Driver {
                 continue;
             }
             record.usage.open = record.by_gateway.values().map(|counts| counts.open).sum();
-            self.admission.waiters(&id, record.held());
+            self.admission.waiters(&id, record.waiters());
             if let Some(State::Draining(draining)) = record.state() {
                 let round = draining.round;
                 record.quiesce.waiting_for.retain(|waiting| *waiting != gateway);
@@ -474,16 +516,17 @@ impl Driver {
 
     fn table(&self) -> Table {
         let now = clock::now();
-        let told = |record: &Record| Some((record.app.clone(), told(record, &self.admission, now)?));
+        let line = (&self.admission, self.typical.wake());
+        let told = |record: &Record| Some((record.app.clone(), told(record, line, now)?));
         Table { generation: self.generation, apps: self.apps.values().filter_map(told).collect() }
     }
 }
 
 /// What gateways are told of an app.
-fn told(record: &Record, admission: &Admission, now: Instant) -> Option<Status> {
+fn told(record: &Record, (admission, typical): (&Admission, Duration), now: Instant) -> Option<Status> {
     let mut status = record.status(now)?;
     if let Status::Waking { estimate, phase: Phase::Queued, .. } = &mut status {
-        *estimate = admission.estimate(&record.app.id, now, TYPICAL_WAKE);
+        *estimate = admission.estimate(&record.app.id, now, typical);
     }
     Some(status)
 }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::KEPT_AWAKE;
 use crate::idle::Usage;
-use crate::lifecycle::{Failed, State, WakeEnded};
+use crate::lifecycle::{Failed, Retry, State, WakeEnded};
 use crate::publish::GatewayId;
 use crate::store::{AppRow, FailureRun, LastKnown, UnixMillis};
 
@@ -106,17 +106,23 @@ pub enum NotAsleep {
 }
 
 impl Record {
-    /// An app that has not been asked for in this run.
+    /// An app that has not been asked for in this run: asleep, or failed as it was in the run before; what ran then has
+    /// been ended.
     pub(super) fn new(app: Arc<App>, stored: Option<&AppRow>, now: (Instant, SystemTime)) -> Self {
         let life = match &app.source {
-            Source::Process(_) => Life::Ours(State::Deep { leaving: None }),
+            Source::Process(_) => {
+                Life::Ours(stored.map_or(State::Deep { leaving: None }, |row| begun(row, now.0)))
+            }
             Source::Upstreams(_) => Life::Theirs,
         };
+        let kept = stored.filter(|row| row.failures.is_some() || row.state == LastKnown::Asleep(Depth::Deep));
+        let since = kept.map_or(now, |row| (monotonic(row.since, now), row.since.time()));
+        let failure = stored.and_then(|row| Some((row.failures?.last, row.since.time())));
         let last_active = stored.and_then(|row| row.last_activity).map(|at| monotonic(at, now));
         Self {
             app,
             life,
-            since: now,
+            since,
             port: stored.and_then(|row| row.port),
             url: None,
             usage: Usage { open: 0, last_active: last_active.unwrap_or(now.0) },
@@ -124,7 +130,7 @@ impl Record {
             wanted_by: HashSet::new(),
             by_gateway: HashMap::new(),
             last_wake: None,
-            last_failure: None,
+            last_failure: failure,
             pid: None,
             quiesce: Quiesce::default(),
             sleepers: Vec::new(),
@@ -176,6 +182,15 @@ impl Record {
         }
     }
 
+    /// How many wait for it, as far as its place in the line of wakes is concerned: also who does not wait here but comes
+    /// back, a visitor with the waiting page, an admin.
+    pub(super) fn waiters(&self) -> u32 {
+        match self.state() {
+            Some(State::Waking(waking)) if waking.unwanted_since.is_none() => self.held().max(1),
+            _ => self.held(),
+        }
+    }
+
     /// What is written down.
     pub(super) fn row(&self, now: (Instant, SystemTime)) -> AppRow {
         let asleep = match self.state() {
@@ -199,6 +214,21 @@ impl Record {
             port: self.port,
             failures,
         }
+    }
+}
+
+/// How an app begins a run. A failure is remembered, and how many there were, but not held against the app: whoever
+/// starts the edge again may have put it right, so the first request tries.
+fn begun(row: &AppRow, now: Instant) -> State {
+    match row.failures {
+        Some(FailureRun { last, in_a_row }) => State::Failed(Failed {
+            failure: last,
+            failures: in_a_row.get(),
+            retry_at: now,
+            retry: Retry::OnRequest,
+            leaving: None,
+        }),
+        None => State::Deep { leaving: None },
     }
 }
 

@@ -20,6 +20,15 @@ impl From<SystemTime> for UnixMillis {
     }
 }
 
+impl UnixMillis {
+    /// The same moment as the system says it.
+    pub fn time(self) -> SystemTime {
+        let span = std::time::Duration::from_millis(self.0.unsigned_abs());
+        let time = if self.0 < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) };
+        time.unwrap_or(UNIX_EPOCH)
+    }
+}
+
 /// What is known of an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppRow {

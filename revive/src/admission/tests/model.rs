@@ -101,10 +101,10 @@ impl Model {
     }
 }
 
-/// Age and doublings of the waiters, in milliseconds.
-fn score(item: &Item, now: Instant) -> u128 {
+/// Whether anybody waits; then age and doublings of the waiters, in milliseconds.
+fn score(item: &Item, now: Instant) -> (bool, u128) {
     let doublings = (1..=32).take_while(|n| u64::from(item.waiters) + 1 >= 1 << n).count() as u128;
-    now.duration_since(item.since).as_millis() + 1_000 * doublings
+    (item.waiters > 0, now.duration_since(item.since).as_millis() + 1_000 * doublings)
 }
 
 /// Runs everything to its end, each start taking `typical`; when each app was up.

@@ -1,6 +1,6 @@
 //! An edge whose platform does nothing but take commands, and gateways that say what a test has them say.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use config::link::{
-    self, Activity, Depth, Failure, GatewayEnd, Instance, ReviveEnd, Round, Status, Table, ToGateway,
+    self, Activity, Depth, Failure, GatewayEnd, Instance, Phase, ReviveEnd, Round, Status, Table, ToGateway,
     ToRevive,
 };
 use config::model::{
@@ -185,7 +185,8 @@ impl Edge {
 
     async fn attach(&self, end: GatewayEnd, revive: ReviveEnd) -> Gateway {
         self.handle.attach(revive).await.unwrap();
-        let mut gateway = Gateway { end, table: Table { generation: 0, apps: Vec::new() } };
+        let table = Table { generation: 0, apps: Vec::new() };
+        let mut gateway = Gateway { end, table, in_line: HashSet::new() };
         match soon(gateway.end.rx.recv()).await.unwrap() {
             ToGateway::Table(table) => gateway.table = table,
             other => panic!("the table comes first, not {other:?}"),
@@ -243,6 +244,8 @@ pub(super) struct Gateway {
     pub(super) end: GatewayEnd,
     /// What it got when it attached.
     pub(super) table: Table,
+    /// Apps that it has heard stand in line.
+    pub(super) in_line: HashSet<AppId>,
 }
 
 impl Gateway {
@@ -271,13 +274,22 @@ impl Gateway {
         self.say(ToRevive::Quiesced { round, activity: activity(app, open, None) });
     }
 
-    /// The next state of this app that it is told of, within this time; other apps' are passed over.
+    /// The next state of this app that it is told of, within this time; other apps' are passed over, and so is how long
+    /// the line is by now.
     pub(super) async fn hears(&mut self, app: &str, time: Duration) -> Status {
         let heard = async {
             loop {
                 match self.end.rx.recv().await.unwrap() {
-                    ToGateway::State { app: subject, status } if subject == id(app) => return status,
-                    ToGateway::State { .. } => {}
+                    ToGateway::State { app: subject, status } => {
+                        let queued = matches!(status, Status::Waking { phase: Phase::Queued, .. });
+                        let known = queued && !self.in_line.insert(subject.clone());
+                        if !queued {
+                            self.in_line.remove(&subject);
+                        }
+                        if subject == id(app) && !known {
+                            return status;
+                        }
+                    }
                     ToGateway::Table(table) => panic!("nobody changed the table: {table:?}"),
                 }
             }
