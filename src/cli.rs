@@ -15,13 +15,13 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the apps of a file on this machine
     Dev(Dev),
-    /// Look for mistakes in a file of apps, all at once
     Check(Check),
 }
 
-/// Runs the apps of a file on this machine: each is started when it is first asked for, paused when it has been idle,
+/// Run the apps of a file on this machine
+///
+/// Each is started when it is first asked for, paused when it has been idle,
 /// and resumed by the next request. `http://NAME.localhost:8080` in a browser asks for the app NAME.
 ///
 /// Any setting of the file's [gateway] and [revive] tables can be given as a variable too, for example
@@ -42,7 +42,9 @@ pub(crate) struct Dev {
     pub state: Option<PathBuf>,
 }
 
-/// Looks for mistakes in a file of apps: all at once, each with its line and what would be right.
+/// Look for mistakes in a file of apps, all at once
+///
+/// Each is shown with its line and what would be right.
 ///
 /// Exit status: 0 if the file can be used (there may be warnings), 1 if not.
 #[derive(Args, Debug)]

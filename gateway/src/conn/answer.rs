@@ -1,5 +1,6 @@
 //! The handler's response on its way through hyper.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -29,8 +30,33 @@ impl Drop for Ended {
     }
 }
 
+pin_project! {
+    /// The handler at work. By hand, because an async block would hold the handler's future twice, and hyper moves what
+    /// it holds once for each request: 9 KiB.
+    pub(super) struct Answering<F> {
+        #[pin]
+        handling: F,
+        line: Rc<Line>,
+    }
+}
+
+impl<F> Answering<F> {
+    pub(super) fn new(handling: F, line: Rc<Line>) -> Self {
+        Self { handling, line }
+    }
+}
+
+impl<F: Future<Output = Response<B>>, B> Future for Answering<F> {
+    type Output = Result<Response<Answer<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.handling.poll(cx).map(|response| Ok(answer(this.line.clone(), response)))
+    }
+}
+
 /// Hands the handler's response to hyper.
-pub(super) fn answer<B>(line: Rc<Line>, mut response: Response<B>) -> Response<Answer<B>> {
+fn answer<B>(line: Rc<Line>, mut response: Response<B>) -> Response<Answer<B>> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         line.stage.set(Stage::Switching);
     } else {

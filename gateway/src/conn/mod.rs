@@ -149,8 +149,7 @@ fn handle<H: Handler>(
     let number = line.handled();
     let exchange = Exchange::new(line.peer, Rc::downgrade(&line), number);
     let request = request.map(|body| RequestBody::new(body, Rc::downgrade(&line), number));
-    let response = handler.clone().handle(request, exchange);
-    async move { Ok(answer::answer(line, response.await)) }
+    answer::Answering::new(handler.clone().handle(request, exchange), line)
 }
 
 /// Ends the connection in the way that lets the client see what happened.

@@ -3,7 +3,6 @@
 mod guard;
 mod problem;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -15,10 +14,15 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use config::link::Depth;
 use config::model::{AppId, AppName, Label};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 pub use guard::Guard;
 use problem::Problem;
@@ -30,6 +34,14 @@ use crate::store::Writer;
 
 /// How long a brake may take to be on disk.
 const FLUSH: Duration = Duration::from_secs(2);
+
+/// Connections to the API at once; more wait.
+const MAX_CONNECTIONS: usize = 64;
+/// How long a request's head may take, and a whole connection: deep sleep of a stubborn app takes its `stop_timeout`.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long accepting pauses when there is no descriptor left.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the API speaks for.
 #[derive(Clone)]
@@ -56,12 +68,36 @@ impl Readiness {
 }
 
 /// Serves the API until the task is ended.
-///
-/// # Errors
-/// As of accept(2), where it cannot go on.
-pub async fn serve(listener: TcpListener, admin: Admin) -> std::io::Result<()> {
-    let guard = Guard::of(listener.local_addr()?);
-    axum::serve(listener, router(admin, guard)).await
+pub async fn serve(listener: TcpListener, admin: Admin) {
+    let guard = match listener.local_addr() {
+        Ok(address) => Guard::of(address),
+        Err(error) => return tracing::error!(%error, "the admin API is not served"),
+    };
+    let router = router(admin, guard);
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Their connections end with it.
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "the admin API cannot accept connections; trying again");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                continue;
+            }
+        };
+        while connections.try_join_next().is_some() {}
+        let Ok(room) = room.clone().acquire_owned().await else { return };
+        let service = TowerToHyperService::new(router.clone());
+        connections.spawn(async move {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).keep_alive(false);
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            // How a client left, or that it took too long, is its own matter.
+            let _ended = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+            drop(room);
+        });
+    }
 }
 
 /// The routes, behind the guard.
@@ -177,12 +213,4 @@ async fn find(admin: &Admin, name: &str) -> Result<(AppId, AppView), Problem> {
 /// Who acts, for the audit. The listener is on loopback and has no names yet.
 fn actor() -> String {
     "local".to_owned()
-}
-
-/// Binds the API's listener.
-///
-/// # Errors
-/// As of bind(2).
-pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }
