@@ -80,6 +80,7 @@ async fn serve(state: Arc<State>) -> io::Result<()> {
         std::future::pending::<()>().await;
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, state.settings.port)).await?;
+    state.stamp("listening");
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
     match state.settings.raw.clone() {
         Some(answer) => raw::serve(listener, answer, state).await,

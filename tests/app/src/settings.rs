@@ -27,6 +27,9 @@ pub(crate) struct Settings {
     pub(crate) starts_file: Option<PathBuf>,
     /// `REQUESTS_FILE`: gets a line `METHOD target` for each request, before anything is done about it.
     pub(crate) requests_file: Option<PathBuf>,
+    /// `TIMES_FILE`: gets a line `WHAT NANOSECONDS` (CLOCK_MONOTONIC, the same for all processes) when the app has
+    /// `started`, when it is `listening`, and for each `request` whose head has come, health checks left out.
+    pub(crate) times_file: Option<PathBuf>,
     /// `SPAWN_CHILD=1`: starts a process in a session of its own, whose pid the answers name.
     pub(crate) spawn_child: bool,
     /// `RAW`: these bytes answer every request, whatever they are.
@@ -66,6 +69,7 @@ impl Settings {
             drain: parsed("DRAIN", Duration::ZERO, duration)?,
             starts_file: text("STARTS_FILE").map(PathBuf::from),
             requests_file: text("REQUESTS_FILE").map(PathBuf::from),
+            times_file: text("TIMES_FILE").map(PathBuf::from),
             spawn_child: flag("SPAWN_CHILD"),
             raw: text("RAW").map(Bytes::from),
             raw_close: flag("RAW_CLOSE"),

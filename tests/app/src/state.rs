@@ -2,8 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::settings::{Fail, Settings};
 
@@ -17,16 +20,27 @@ pub(crate) struct State {
     started: Instant,
     served: AtomicU64,
     requests: Option<File>,
+    times: Option<File>,
 }
 
 impl State {
     /// Of an app that starts now.
     pub(crate) fn new(settings: Settings, child: Option<u32>) -> Self {
-        let requests = settings
-            .requests_file
-            .as_ref()
-            .and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok());
-        Self { settings, child, started: Instant::now(), served: AtomicU64::new(0), requests }
+        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path).ok();
+        let requests = settings.requests_file.as_deref().and_then(open);
+        let times = settings.times_file.as_deref().and_then(open);
+        let state = Self { settings, child, started: Instant::now(), served: AtomicU64::new(0), requests, times };
+        state.stamp("started");
+        state
+    }
+
+    /// Notes when something happened: now.
+    pub(crate) fn stamp(&self, what: &str) {
+        if let Some(mut file) = self.times.as_ref() {
+            let now = clock_gettime(ClockId::Monotonic);
+            // A line that is missing fails the load test that reads them.
+            let _ = file.write_all(format!("{what} {}{:09}\n", now.tv_sec, now.tv_nsec).as_bytes());
+        }
     }
 
     /// Whether `READY_DELAY` is over.
@@ -36,6 +50,7 @@ impl State {
 
     /// Counts a request and returns its number, from 1; aborts where `FAIL=crash-after-N` says so.
     pub(crate) fn count(&self, method: &str, target: &str) -> u64 {
+        self.stamp("request");
         if let Some(mut file) = self.requests.as_ref() {
             // A line that is missing fails the test that counts them.
             let _ = file.write_all(format!("{method} {target}\n").as_bytes());

@@ -1,0 +1,111 @@
+//! What a held request costs, and what becomes of all of them.
+//!
+//! Many connections ask for one app that does not come up until it is let. Memory is looked at three times: with nobody
+//! there, with all connections open but nothing asked, with all requests held. Then the app may start: every request must
+//! be answered, by one start.
+//!
+//! `held [--requests 10000]`; fewer where the descriptors do not suffice: the edge takes (descriptors - 512) / 2
+//! connections, of which its listeners have one each while they wait.
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use loadtests::client::Client;
+use loadtests::edge::Edge;
+use loadtests::figures::{self, say};
+use loadtests::process::{self, Usage};
+use loadtests::{Outcome, arguments, clock};
+use serde_json::{Map, json};
+
+const HELD: Duration = Duration::from_secs(120);
+const SPARE_CONNECTIONS: u64 = 64;
+
+/// The app is the test app behind a gate: a file that is not there yet.
+const FILE: &str = r#"
+[defaults]
+idle_after = "never"
+remove_after = "never"
+
+[[app]]
+name = "gated"
+command = ["sh", "-c", "until [ -e {dir}/gate ]; do sleep 0.02; done; exec {app}"]
+env = { STARTS_FILE = "{dir}/starts", BODY = "here" }
+wake = "hold"
+hold_timeout = "5m"
+max_held = 20000
+health = { tcp = true, grace = "5m" }
+"#;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("held: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome<()> {
+    let affordable = (process::descriptors()? - 512) / 2 - SPARE_CONNECTIONS;
+    let wanted = arguments::value("requests", 10_000_u64)?;
+    let requests = wanted.min(affordable);
+    if requests < wanted {
+        say(&format!("only {requests}: there are no descriptors for more (ulimit -n)"));
+    }
+    let edge = Edge::start(FILE)?;
+    let begin = look(&edge)?;
+    let mut clients = (0..requests).map(|_| Client::connect(edge.listen)).collect::<Outcome<Vec<_>>>()?;
+    // The last to be accepted has been, when it is answered.
+    clients.last_mut().ok_or("no requests")?.ask("GET", "nobody.localhost", "/")?;
+    let connected = look(&edge)?;
+    for client in &mut clients {
+        client.send("GET", "gated.localhost", "/")?;
+    }
+    clock::eventually(HELD, "all are held", || {
+        let held = edge.app("gated").map_err(|error| error.to_string())?["held"].as_u64().unwrap_or(0);
+        if held == requests { Ok(()) } else { Err(format!("{held} are")) }
+    })?;
+    let held = look(&edge)?;
+    let released = Instant::now();
+    fs::write(edge.path().join("gate"), "")?;
+    let mut right = 0_u64;
+    for client in &mut clients {
+        let answer = client.receive()?;
+        right += u64::from(answer.status == 200 && answer.body == b"here");
+    }
+    let took = released.elapsed();
+    let answered = look(&edge)?;
+    let starts = fs::read_to_string(edge.path().join("starts"))?.lines().count();
+    drop(clients);
+    std::thread::sleep(Duration::from_secs(2));
+    let gone = look(&edge)?;
+
+    let each = |from: Usage, to: Usage| (to.resident as f64 - from.resident as f64) / requests as f64 / 1_024.0;
+    let mib = |usage: Usage| usage.resident as f64 / f64::from(1 << 20);
+    let cpu = (answered.cpu - connected.cpu) as f64 / requests as f64 / 1e3;
+    say(&format!("requests held              {requests:>10}"));
+    say(&format!("answered rightly           {right:>10}"));
+    say(&format!("starts of the app          {starts:>10}"));
+    say(&format!("KiB a connection           {:>10.2}", each(begin, connected)));
+    say(&format!("KiB a held request, beyond {:>10.2}", each(connected, held)));
+    say(&format!("MiB: start, connected, held, answered, gone  {:.1} {:.1} {:.1} {:.1} {:.1}",
+        mib(begin), mib(connected), mib(held), mib(answered), mib(gone)));
+    say(&format!("app may start -> last answer, s {took:>5.2?}"));
+    say(&format!("CPU of the edge a request, us {cpu:>7.1}"));
+    let figures = json!({
+        "requests": requests, "answered": right, "starts": starts,
+        "kib_per_connection": each(begin, connected), "kib_per_held": each(connected, held),
+        "mib": { "start": mib(begin), "connected": mib(connected), "held": mib(held),
+                 "answered": mib(answered), "gone": mib(gone) },
+        "seconds_to_last_answer": took.as_secs_f64(), "cpu_us_per_request": cpu,
+    });
+    let figures = figures.as_object().cloned().unwrap_or_else(Map::new);
+    figures::save("held", figures)?;
+    if right == requests && starts == 1 { Ok(()) } else { Err("not all were answered by one start".into()) }
+}
+
+fn look(edge: &Edge) -> Outcome<Usage> {
+    process::usage(edge.pid())
+}
