@@ -11,16 +11,19 @@ import re
 import subprocess
 
 ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"}
+MOVES = re.compile(r"_*mem(cpy|move|set)_")
 CALL_COUNT = re.compile(r"calls=(\d+)")
 
 
 class Profile:
-    """One callgrind.out: instructions in all, by place, and of calls made there. A place is (object, symbol, address)."""
+    """One callgrind.out: instructions in all, by place, of calls made there, and of those of them that move or clear
+    memory. A place is (object, symbol, address)."""
 
     def __init__(self, path):
         self.total = 0
         self.own = collections.Counter()
         self.called = collections.Counter()
+        self.moved = collections.Counter()
         self.allocations = 0
         names = {}
         where = {"ob": "", "fn": ""}
@@ -34,6 +37,8 @@ class Profile:
                     address, _line, cost = line.split(" ")
                     place = (where["ob"], where["fn"], int(address, 16))
                     (self.called if in_call else self.own)[place] += int(cost)
+                    if in_call and MOVES.match(callee):
+                        self.moved[place] += int(cost)
                     in_call = False
                 elif line.startswith("calls="):
                     in_call = True
@@ -91,9 +96,16 @@ class Inlining:
                 index += 1
 
 
+MANGLED = [("_$u7b$$u7b$closure$u7d$$u7d$", "{closure}"), ("_$LT$", "<"), ("$LT$", "<"), ("$GT$", ">"), ("$u20$", " "),
+           ("$C$", ","), ("$RF$", "&"), ("..", "::")]
+
+
 def plain(function):
-    """A symbol without its hash."""
-    return re.sub(r"::h[0-9a-f]{16}$", "", function)
+    """A symbol as people read it, without its hash and with its types cut short."""
+    function = re.sub(r"(::h[0-9a-f]{16})?( \(?\.llvm\..*)?$", "", function)
+    for mangled, meant in MANGLED:
+        function = function.replace(mangled, meant)
+    return function if len(function) <= 80 else function[:79] + "…"
 
 
 def bias(profile, program):
@@ -165,16 +177,35 @@ def lines(own, inlining, requests):
     return [(cost / requests, place) for place, cost in shares.most_common()]
 
 
-def heap(more, less, requests):
+def moves(moved, inlining, requests):
+    """Instructions spent moving or clearing memory, by the frames nearest to it that are not std's."""
+    shares = collections.Counter()
+    for (_, symbol, address), cost in moved.items():
+        shares[told(inlining.chains.get(address, [])) or plain(symbol)] += cost
+    return [(cost / requests, by) for by, cost in shares.most_common()]
+
+
+def told(chain):
+    """The two innermost frames that are not std's."""
+    telling = [f"{function} ({file.rsplit('/', 1)[-1]}:{line})" for function, file, line in chain
+               if crate(file) not in ("std", "other")]
+    return " ← ".join(telling[:2])
+
+
+def heap(more, less, requests, program, shift):
     """Allocations of one request by who asked, from two runs of DHAT: [(blocks, bytes, the nearest frames)]."""
-    totals = {}
+    totals = collections.defaultdict(lambda: [0, 0])
     for path, sign in ((more, 1), (less, -1)):
         with open(path, encoding="utf-8") as file:
             said = json.load(file)
         for point in said["pps"]:
-            # Addresses move between runs; names do not.
-            frames = tuple(re.sub(r"^0x[0-9A-F]+: ", "", said["ftbl"][frame]) for frame in point["fs"])
-            blocks, size = totals.get(frames, (0, 0))
-            totals[frames] = (blocks + sign * point["tbk"], size + sign * point["tb"])
-    found = [(blocks / requests, size / requests, frames) for frames, (blocks, size) in totals.items()]
-    return sorted((entry for entry in found if entry[0] > 0.05), reverse=True)
+            frames = [said["ftbl"][frame] for frame in point["fs"]]
+            # An address stands once for each function that is inlined there.
+            places = tuple(dict.fromkeys(int(frame.split(":")[0], 16) for frame in frames if frame.startswith("0x")))
+            totals[places][0] += sign * point["tbk"]
+            totals[places][1] += sign * point["tb"]
+    found = {places: total for places, total in totals.items() if total[0] > requests / 20}
+    inlining = Inlining(program, {place for places in found for place in places if place >= shift}, shift)
+    chain = lambda places: [frame for place in places for frame in inlining.chains.get(place, [])]
+    entries = [(blocks / requests, size / requests, told(chain(places))) for places, (blocks, size) in found.items()]
+    return sorted(entries, reverse=True)

@@ -56,7 +56,16 @@ impl Edge {
         let log = File::create(directory.path().join("edge.log"))?;
         let begin = Instant::now();
         let mut child = Command::new(built("loco-edge")?)
-            .args(["dev", "apps.toml", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state", "state"])
+            .args([
+                "dev",
+                "apps.toml",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--state",
+                "state",
+            ])
             .current_dir(directory.path())
             .env("LOCO_EDGE_LOG", "warn")
             .stdin(Stdio::null())

@@ -24,7 +24,11 @@ impl Distribution {
 
     /// The value that `share` (0 to 1) of all do not exceed (nearest rank); 0 of none.
     pub fn quantile(&self, share: f64) -> f64 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is small and positive")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rank is small and positive"
+        )]
         let rank = (share * self.sorted.len() as f64).ceil() as usize;
         self.sorted.get(rank.max(1) - 1).copied().unwrap_or(0.0)
     }
@@ -56,7 +60,8 @@ impl Distribution {
 /// # Errors
 /// Where it cannot be written.
 pub fn save(name: &str, figures: Map<String, Value>) -> Outcome<()> {
-    let mut all = json!({ "scenario": name, "commit": commit(), "cores": std::thread::available_parallelism()?.get() });
+    let mut all =
+        json!({ "scenario": name, "commit": commit(), "cores": std::thread::available_parallelism()?.get() });
     if let Value::Object(all) = &mut all {
         all.extend(figures);
     }
@@ -73,7 +78,8 @@ pub fn say(line: &str) {
 /// The commit of the measured sources; `+` where there are changes in them that are not committed.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
+        let output =
+            Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
         String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
     };
     let head = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_default();

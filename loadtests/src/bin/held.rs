@@ -7,6 +7,7 @@
 //! `held [--requests 10000]`; fewer where the descriptors do not suffice: the edge takes (descriptors - 512) / 2
 //! connections, of which its listeners have one each while they wait.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -70,10 +71,13 @@ fn run() -> Outcome<()> {
     let held = look(&edge)?;
     let released = Instant::now();
     fs::write(edge.path().join("gate"), "")?;
-    let mut right = 0_u64;
+    let (mut right, mut wrong) = (0_u64, BTreeMap::<String, u64>::new());
     for client in &mut clients {
-        let answer = client.receive()?;
-        right += u64::from(answer.status == 200 && answer.body == b"here");
+        match client.receive() {
+            Ok(answer) if answer.status == 200 && answer.body == b"here" => right += 1,
+            Ok(answer) => *wrong.entry(String::from_utf8_lossy(&answer.body).into_owned()).or_default() += 1,
+            Err(error) => *wrong.entry(error.to_string()).or_default() += 1,
+        }
     }
     let took = released.elapsed();
     let answered = look(&edge)?;
@@ -82,23 +86,31 @@ fn run() -> Outcome<()> {
     std::thread::sleep(Duration::from_secs(2));
     let gone = look(&edge)?;
 
-    let each = |from: Usage, to: Usage| (to.resident as f64 - from.resident as f64) / requests as f64 / 1_024.0;
-    let mib = |usage: Usage| usage.resident as f64 / f64::from(1 << 20);
-    let cpu = (answered.cpu - connected.cpu) as f64 / requests as f64 / 1e3;
+    let each =
+        |from: &Usage, to: &Usage| (to.resident as f64 - from.resident as f64) / requests as f64 / 1_024.0;
+    let mib = |usage: &Usage| usage.resident as f64 / f64::from(1 << 20);
+    let cpu = answered.since(&connected).cpu as f64 / requests as f64 / 1e3;
     say(&format!("requests held              {requests:>10}"));
     say(&format!("answered rightly           {right:>10}"));
+    wrong.iter().for_each(|(answer, count)| say(&format!("instead                    {count:>10} {answer}")));
     say(&format!("starts of the app          {starts:>10}"));
-    say(&format!("KiB a connection           {:>10.2}", each(begin, connected)));
-    say(&format!("KiB a held request, beyond {:>10.2}", each(connected, held)));
-    say(&format!("MiB: start, connected, held, answered, gone  {:.1} {:.1} {:.1} {:.1} {:.1}",
-        mib(begin), mib(connected), mib(held), mib(answered), mib(gone)));
+    say(&format!("KiB a connection           {:>10.2}", each(&begin, &connected)));
+    say(&format!("KiB a held request, beyond {:>10.2}", each(&connected, &held)));
+    say(&format!(
+        "MiB: start, connected, held, answered, gone  {:.1} {:.1} {:.1} {:.1} {:.1}",
+        mib(&begin),
+        mib(&connected),
+        mib(&held),
+        mib(&answered),
+        mib(&gone)
+    ));
     say(&format!("app may start -> last answer, s {took:>5.2?}"));
     say(&format!("CPU of the edge a request, us {cpu:>7.1}"));
     let figures = json!({
-        "requests": requests, "answered": right, "starts": starts,
-        "kib_per_connection": each(begin, connected), "kib_per_held": each(connected, held),
-        "mib": { "start": mib(begin), "connected": mib(connected), "held": mib(held),
-                 "answered": mib(answered), "gone": mib(gone) },
+        "requests": requests, "answered": right, "instead": wrong, "starts": starts,
+        "kib_per_connection": each(&begin, &connected), "kib_per_held": each(&connected, &held),
+        "mib": { "start": mib(&begin), "connected": mib(&connected), "held": mib(&held),
+                 "answered": mib(&answered), "gone": mib(&gone) },
         "seconds_to_last_answer": took.as_secs_f64(), "cpu_us_per_request": cpu,
     });
     let figures = figures.as_object().cloned().unwrap_or_else(Map::new);

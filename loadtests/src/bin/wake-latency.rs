@@ -70,7 +70,8 @@ fn file() -> String {
         )
     };
     let late = (0..LATE_APPS).map(|number| app(&format!("late-{number}"), fastrand::f64() * MAX_DELAY_MS));
-    let defaults = "[defaults]\nidle_after = \"never\"\nremove_after = \"never\"\nwake = \"hold\"\n".to_owned();
+    let defaults =
+        "[defaults]\nidle_after = \"never\"\nremove_after = \"never\"\nwake = \"hold\"\n".to_owned();
     defaults + &app("prompt", 0.0) + &late.collect::<String>()
 }
 

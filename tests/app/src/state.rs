@@ -29,7 +29,8 @@ impl State {
         let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path).ok();
         let requests = settings.requests_file.as_deref().and_then(open);
         let times = settings.times_file.as_deref().and_then(open);
-        let state = Self { settings, child, started: Instant::now(), served: AtomicU64::new(0), requests, times };
+        let state =
+            Self { settings, child, started: Instant::now(), served: AtomicU64::new(0), requests, times };
         state.stamp("started");
         state
     }
