@@ -108,10 +108,14 @@ def plain(function):
     return function if len(function) <= 80 else function[:79] + "…"
 
 
-def bias(profile, program):
-    """By how much addresses differ from those in the file: where `main` is, compared."""
+def main_of(program):
+    """Where `main` is in a program's file."""
     symbols = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout
-    main = next(int(line.split()[0], 16) for line in symbols.split("\n") if line.endswith(" T main"))
+    return next(int(line.split()[0], 16) for line in symbols.split("\n") if line.endswith(" T main"))
+
+
+def bias(profile, main):
+    """By how much addresses differ from those in the file."""
     return min(address for (_, symbol, address) in profile.own if symbol == "main") - main
 
 
@@ -192,12 +196,15 @@ def told(chain):
     return " ← ".join(telling[:2])
 
 
-def heap(more, less, requests, program, shift):
-    """Allocations of one request by who asked, from two runs of DHAT: [(blocks, bytes, the nearest frames)]."""
-    totals = collections.defaultdict(lambda: [0, 0])
+def heap(more, less, requests, program, main):
+    """Allocations of one request by who asked, from two runs of DHAT: [(blocks, bytes, the nearest frames)]. `main` is
+    where that is in the program's file."""
+    totals, shift = collections.defaultdict(lambda: [0, 0]), 0
     for path, sign in ((more, 1), (less, -1)):
         with open(path, encoding="utf-8") as file:
             said = json.load(file)
+        seen = next(frame for frame in said["ftbl"] if ": main (" in frame)
+        shift = (int(seen.split(":")[0], 16) - main) & ~0xFFF
         for point in said["pps"]:
             frames = [said["ftbl"][frame] for frame in point["fs"]]
             # An address stands once for each function that is inlined there.
