@@ -152,22 +152,16 @@ def crates(own, inlining, program, requests):
 
 def functions(own, called, inlining, requests):
     """Our functions: (instructions of one request in all, own with inlined libraries, name, room)."""
-    inclusive, exclusive, rooms = collections.Counter(), collections.Counter(), {}
+    inclusive, exclusive = collections.Counter(), collections.Counter()
     for costs, with_own in ((own, True), (called, False)):
         for (_, _, address), cost in costs.items():
-            seen = set()
-            for function, file, _ in inlining.chains.get(address, []):
-                place = room(file)
-                if not place:
-                    continue
-                if not seen and with_own:
-                    exclusive[function] += cost
-                if function not in seen:
-                    inclusive[function] += cost
-                    rooms[function] = place
-                seen.add(function)
-    return [(cost / requests, exclusive[name] / requests, name, rooms[name])
-            for name, cost in inclusive.most_common()]
+            chain = [(name, room(file)) for name, file, _ in inlining.chains.get(address, []) if room(file)]
+            # Closures have no names of their own, so only the room tells them apart.
+            for function in set(chain):
+                inclusive[function] += cost
+            if chain and with_own:
+                exclusive[chain[0]] += cost
+    return [(cost / requests, exclusive[key] / requests, *key) for key, cost in inclusive.most_common()]
 
 
 def lines(own, inlining, requests):

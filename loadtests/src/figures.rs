@@ -75,14 +75,15 @@ pub fn say(line: &str) {
     let _closed = writeln!(io::stdout(), "{line}");
 }
 
-/// The commit of the measured sources; `+` where there are changes in them that are not committed.
+/// The last commit that changed what is measured; `+` where there are changes in them that are not committed.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output =
             Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
         String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
     };
-    let head = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_default();
+    let head = git(&["log", "-1", "--format=%h", "--abbrev=12", "--", ":/", ":!/loadtests", ":!/docs"]);
+    let head = head.unwrap_or_default();
     let changed = git(&["status", "--porcelain", "--", ":/", ":!/loadtests", ":!/docs"]);
     let clean = changed.is_some_and(|changed| changed.is_empty());
     if clean { head } else { head + "+" }
