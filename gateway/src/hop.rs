@@ -29,22 +29,33 @@ pub fn upgrades_to_websocket(headers: &HeaderMap) -> bool {
 
 /// Takes off what was meant for us alone: the fixed names, and those that `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> =
-            connection_options(headers).filter_map(|option| option.parse().ok()).collect();
-        for name in named {
-            // Naming these would take from the message what it cannot do without (RFC 9110, section 7.6.1).
-            if name != header::HOST && name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING {
-                headers.remove(name);
-            }
+    if let Some(connection) = headers.get(header::CONNECTION) {
+        // What nearly all say names no other header.
+        let plain = ["keep-alive", "close"].iter().any(|plain| connection == plain);
+        if plain && headers.get_all(header::CONNECTION).iter().count() == 1 {
+            headers.remove(header::CONNECTION);
+        } else {
+            remove_named(headers);
         }
-        headers.remove(header::CONNECTION);
     }
     for name in
         [&KEEP_ALIVE, &PROXY_CONNECTION, &header::UPGRADE, &HTTP2_SETTINGS, &header::PROXY_AUTHENTICATE]
     {
         headers.remove(name);
     }
+}
+
+/// Takes off what `Connection` names, and itself.
+fn remove_named(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> =
+        connection_options(headers).filter_map(|option| option.parse().ok()).collect();
+    for name in named {
+        // Naming these would take from the message what it cannot do without (RFC 9110, section 7.6.1).
+        if name != header::HOST && name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING {
+            headers.remove(name);
+        }
+    }
+    headers.remove(header::CONNECTION);
 }
 
 /// Of a request's headers: hop-by-hop ones go; what is known of the hop before replaces what the client claims.

@@ -12,6 +12,9 @@ use crate::upstream::{self, Answered, Fault, RequestBody, Target, Upload};
 use crate::worker::Worker;
 use crate::{conn, hop, interim, trace};
 
+/// How many headers we add at most: of the hop before, of identity, of the trace.
+const ADDED: usize = 14;
+
 /// A request as the app gets it, but for whose it is.
 #[derive(Debug)]
 pub struct Outbound {
@@ -50,6 +53,8 @@ impl Outbound {
         parts.version = Version::HTTP_11;
         let mut request = origin_form(Request::from_parts(parts, body));
         let headers = request.headers_mut();
+        // At once what is about to be added, or the map would grow, and be hashed anew, more than once.
+        headers.reserve(ADDED);
         hop::forward_request(headers, &pipeline.client);
         if wants_upgrade {
             hop::ask_websocket(headers);
