@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use config::link::{Activity, Status};
 use config::model::AppId;
+use tokio::time::Instant;
 
 use crate::note::{Note, Notes};
 use crate::telemetry::AppStats;
@@ -42,7 +43,7 @@ pub struct App {
 pub struct Seen {
     /// The state.
     pub status: Status,
-    /// Durations in the state count from here.
+    /// Durations in the state count from here, by the clock of the timers: a test that pauses one has both.
     pub at: Instant,
 }
 

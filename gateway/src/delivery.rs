@@ -2,9 +2,9 @@
 //! it is part of, and the one record that is made of it.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use http::StatusCode;
+use tokio::time::Instant;
 
 use crate::app::Open;
 use crate::upstream::{self, Connection, Upload};
@@ -14,7 +14,6 @@ use crate::worker::{Slot, Worker};
 #[derive(Debug)]
 pub struct Delivery {
     stage: Stage,
-    open: Open,
     began: Instant,
     status: StatusCode,
 }
@@ -22,7 +21,13 @@ pub struct Delivery {
 #[derive(Debug)]
 enum Stage {
     /// The body is on its way.
-    Streaming { worker: Rc<Worker>, slot: Rc<Slot>, connection: Connection, upload: Option<Upload> },
+    Streaming {
+        worker: Rc<Worker>,
+        slot: Rc<Slot>,
+        connection: Connection,
+        upload: Option<Upload>,
+        open: Open,
+    },
     /// It has ended, and that is on record.
     Ended,
 }
@@ -47,22 +52,28 @@ impl Delivery {
         open: Open,
         (began, status): (Instant, StatusCode),
     ) -> Self {
-        Self { stage: Stage::Streaming { worker, slot, connection, upload }, open, began, status }
+        Self { stage: Stage::Streaming { worker, slot, connection, upload, open }, began, status }
     }
 
     /// The body has ended, in one way or another; only the first word counts.
     pub fn end(&mut self, ending: Ending) {
-        let Stage::Streaming { worker, slot, connection, upload } =
+        let Stage::Streaming { worker, slot, connection, upload, open } =
             std::mem::replace(&mut self.stage, Stage::Ended)
         else {
             return;
         };
-        self.open.app().stats.record(self.status, ending, self.began.elapsed());
+        open.app().stats.record(self.status, ending, self.began.elapsed());
         // A response that came before the app had read the whole request leaves the connection in a state that
         // nobody can know: it is closed (hyperium/hyper#4176).
         let uploaded = upload.is_none_or(|upload| upload.is_finished());
-        if ending == Ending::Complete && uploaded && connection.is_current(self.open.app()) {
+        if ending == Ending::Complete && uploaded && connection.is_current(open.app()) {
             upstream::give_back(&worker, &slot, connection);
+        }
+        // Those who wait because the app has all it may have get the room that is left here.
+        let waited_for = (!slot.queue.borrow().is_empty()).then(|| open.app().clone());
+        drop(open);
+        if let Some(app) = waited_for {
+            worker.let_go(&app);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Holding: requests wait, unread, until their app is up, in the order in which they came.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Queue {
     window: u32,
     /// How many are.
     on_their_way: u32,
+    /// How many of these do not count as open at the app yet.
+    to_arrive: u32,
     pace: Pace,
 }
 
@@ -54,6 +57,7 @@ impl Default for Queue {
             next: 0,
             window: FIRST_RELEASED,
             on_their_way: 0,
+            to_arrive: 0,
             pace: Pace::Answers,
         }
     }
@@ -82,9 +86,11 @@ impl Queue {
         if self.waiting.is_empty() && self.on_their_way == 0 {
             self.window = FIRST_RELEASED;
         }
+        let open = open.saturating_add(self.to_arrive);
         let room = self.on_their_way == 0 || (self.on_their_way < self.window && open < max_open);
         let (_, waiter) = if room { self.waiting.pop_first() } else { None }?;
         self.on_their_way += 1;
+        self.to_arrive += 1;
         Some(Waiter(waiter.released))
     }
 
@@ -144,7 +150,8 @@ pub struct Waiter(oneshot::Sender<Released>);
 impl Waiter {
     /// Lets it go.
     pub fn go(self, worker: &Rc<Worker>, slot: &Rc<Slot>, app: &Arc<App>) {
-        let ticket = Ticket { worker: worker.clone(), slot: slot.clone(), app: app.clone() };
+        let has_arrived = Cell::new(false);
+        let ticket = Ticket { worker: worker.clone(), slot: slot.clone(), app: app.clone(), has_arrived };
         // One who has left gives the ticket back by dropping it.
         let _left = self.0.send(Released::Go(ticket));
     }
@@ -157,12 +164,21 @@ pub struct Ticket {
     worker: Rc<Worker>,
     slot: Rc<Slot>,
     app: Arc<App>,
+    has_arrived: Cell<bool>,
 }
 
 impl Ticket {
     /// Whether it is leave to go to this app.
     pub fn is_for(&self, app: &Arc<App>) -> bool {
         Arc::ptr_eq(&self.app, app)
+    }
+
+    /// The request counts as open from now on, or never will.
+    pub fn arrived(&self) {
+        if !self.has_arrived.replace(true) {
+            let mut queue = self.slot.queue.borrow_mut();
+            queue.to_arrive = queue.to_arrive.saturating_sub(1);
+        }
     }
 
     /// The app has answered: it may have more at once from now on.
@@ -177,6 +193,7 @@ impl Drop for Ticket {
         let mut queue = self.slot.queue.borrow_mut();
         queue.on_their_way = queue.on_their_way.saturating_sub(1);
         drop(queue);
+        self.arrived();
         self.worker.let_go(&self.app);
     }
 }

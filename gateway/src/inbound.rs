@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 
 use http::{Response, StatusCode, Version};
+use tokio::time::Instant;
 
 use crate::body::{AppBody, Body};
 use crate::delivery::Delivery;

@@ -40,3 +40,6 @@ pub mod wake_answer;
 pub mod worker;
 
 pub use threads::{Gateway, StartError};
+
+#[cfg(test)]
+mod tests;

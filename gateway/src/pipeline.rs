@@ -10,10 +10,11 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Request, Response};
+use tokio::time::Instant;
 
 use crate::answer::{self, Refusal};
 use crate::app::Place;
@@ -205,7 +206,7 @@ impl Pipeline {
         };
         let place = Place::take(&route.app, policy.max_held);
         let place = place.ok_or_else(|| Stop::at(route, Refusal::TooManyHeld))?;
-        match hold::wait(&self.worker, &route.app, place, (began + at_most).into()).await {
+        match hold::wait(&self.worker, &route.app, place, began + at_most).await {
             Waited::Up(ticket) => Ok(Some(ticket)),
             Waited::Changed => Ok(None),
             Waited::TooLong => Err(match or {

@@ -141,7 +141,7 @@ fn run(
 }
 
 /// Carries out an order; returns the time left if it is the last.
-fn obey(post: &Post, order: Order) -> Option<Duration> {
+pub(crate) fn obey(post: &Post, order: Order) -> Option<Duration> {
     match order {
         Order::Quiesce(app, done) => post.worker.quiesce(&app, done),
         Order::Look(app) => post.worker.look(&app),

@@ -112,9 +112,9 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
 
     use config::link::{Depth, Failure};
+    use tokio::time::Instant;
 
     use super::*;
 

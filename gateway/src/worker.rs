@@ -121,6 +121,9 @@ impl Worker {
             }
         }
         let open = Open::enter(&route.app, keeps_awake);
+        if let Some(ticket) = ticket {
+            ticket.arrived();
+        }
         Ok(Entered { open, instance: *instance, endpoint })
     }
 
