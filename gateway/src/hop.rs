@@ -60,7 +60,7 @@ fn remove_named(headers: &mut HeaderMap) {
 
 /// Of a request's headers: hop-by-hop ones go; what is known of the hop before replaces what the client claims.
 pub fn forward_request(headers: &mut HeaderMap, client: &HeaderValue) {
-    let wants_trailers = headers.get(header::TE).is_some_and(|te| mentions(te, "trailers"));
+    let wants_trailers = headers.get_all(header::TE).iter().any(|te| mentions(te, "trailers"));
     remove_hop_by_hop(headers);
     headers.remove(header::TE);
     if wants_trailers {
@@ -128,4 +128,146 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 fn mentions(value: &HeaderValue, token: &str) -> bool {
     value.to_str().is_ok_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    /// `name: value` of each line, sorted.
+    fn lines(headers: &HeaderMap) -> Vec<String> {
+        let line =
+            |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+        let mut lines: Vec<_> = headers.iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn what_is_meant_for_one_hop_goes_and_what_it_names() {
+        let mut headers = headers(&[
+            ("connection", "close, X-Secret"),
+            ("connection", " ,x-other,not a name"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("proxy-authenticate", "Basic"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABkAAQAoAAAAAIAAAAA"),
+            ("x-secret", "1"),
+            ("x-secret", "2"),
+            ("x-other", "3"),
+            ("x-kept", "4"),
+        ]);
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(lines(&headers), ["x-kept: 4"]);
+    }
+
+    #[test]
+    fn nobody_takes_a_messages_framing_or_host_by_naming_it() {
+        let kept = [("content-length", "5"), ("host", "a"), ("transfer-encoding", "chunked")];
+        let mut headers = headers(&kept);
+        headers.insert("connection", HeaderValue::from_static("host, Content-Length, transfer-encoding"));
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(lines(&headers), ["content-length: 5", "host: a", "transfer-encoding: chunked"]);
+    }
+
+    #[test]
+    fn a_change_of_protocol_is_passed_on_to_websocket_only_and_where_connection_says_so() {
+        let asks = |connection, protocol| {
+            upgrades_to_websocket(&headers(&[("connection", connection), ("upgrade", protocol)]))
+        };
+        assert!(asks("keep-alive, Upgrade", "WebSocket"));
+        assert!(!asks("keep-alive", "websocket"));
+        assert!(!asks("upgrade", "h2c"));
+        assert!(!upgrades_to_websocket(&headers(&[("connection", "upgrade")])));
+        let mut asked = HeaderMap::new();
+        ask_websocket(&mut asked);
+        assert_eq!(lines(&asked), ["connection: upgrade", "upgrade: websocket"]);
+    }
+
+    #[test]
+    fn an_app_reads_of_its_client_what_we_know_and_nothing_that_the_client_claims() {
+        let mut headers = headers(&[
+            ("host", "a.localhost"),
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-for", "7.7.7.7"),
+            ("x-forwarded-host", "evil"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-port", "1"),
+            ("forwarded", "for=6.6.6.6"),
+            ("x-real-ip", "6.6.6.6"),
+            ("x_forwarded_for", "6.6.6.6"),
+            ("x_real_ip", "6.6.6.6"),
+            ("proxy", "http://evil"),
+            ("via", "1.0 before"),
+            ("expect", "100-continue"),
+            ("proxy-authorization", "Basic x"),
+            ("authorization", "Bearer kept"),
+            ("te", "gzip"),
+        ]);
+        forward_request(&mut headers, &client_value([127, 0, 0, 1].into()));
+        assert_eq!(
+            lines(&headers),
+            [
+                "authorization: Bearer kept",
+                "host: a.localhost",
+                "via: 1.0 before",
+                "via: 1.1 loco-edge",
+                "x-forwarded-for: 127.0.0.1",
+                "x-forwarded-host: a.localhost",
+                "x-forwarded-proto: http",
+                "x-real-ip: 127.0.0.1",
+            ]
+        );
+    }
+
+    #[test]
+    fn who_takes_trailers_says_so_on_any_line() {
+        for te in [&["trailers"][..], &["gzip, Trailers"], &["gzip", "trailers"]] {
+            let mut headers = HeaderMap::new();
+            for line in te {
+                headers.append(header::TE, HeaderValue::from_static(line));
+            }
+            headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+            forward_request(&mut headers, &client_value([127, 0, 0, 1].into()));
+            assert_eq!(headers.get_all(header::TE).iter().collect::<Vec<_>>(), ["trailers"], "{te:?}");
+        }
+    }
+
+    #[test]
+    fn trailers_change_neither_framing_nor_identity() {
+        let mut trailers = headers(&[
+            ("host", "evil"),
+            ("content-length", "5"),
+            ("transfer-encoding", "chunked"),
+            ("authorization", "Bearer x"),
+            ("set-cookie", "a=b"),
+            ("content-type", "text/html"),
+            ("te", "trailers"),
+            ("trailer", "x-sum"),
+            ("loco-org-id", "evil"),
+            ("x-loco-app-id", "evil"),
+            ("connection", "x-named"),
+            ("x-named", "1"),
+            ("x-sum", "7"),
+            ("grpc-status", "0"),
+        ]);
+        clean_trailers(&mut trailers);
+        assert_eq!(lines(&trailers), ["grpc-status: 0", "x-sum: 7"]);
+    }
+
+    #[test]
+    fn an_address_is_written_as_the_client_would() {
+        assert_eq!(client_value("::ffff:10.0.0.1".parse().unwrap()), "10.0.0.1");
+        assert_eq!(client_value("2001:db8::1".parse().unwrap()), "2001:db8::1");
+    }
 }

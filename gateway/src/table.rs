@@ -92,3 +92,6 @@ impl Table {
         suffixes.into_iter().find_map(|suffix| self.wildcard.get(suffix))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,3 +217,6 @@ fn labels(route: &Route) -> Labels {
         ("environment", tenant.environment.to_string()),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,3 +106,86 @@ fn is_passerby(headers: &HeaderMap) -> bool {
     let agent = headers.get(header::USER_AGENT);
     agent.zip(PASSERBY.as_ref()).is_some_and(|(agent, names)| names.is_match(agent.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::tests::fakes;
+
+    fn of(method: &str, path: &str, headers: &[(&str, &str)], check: Check) -> Visitor {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut app = fakes::app("a");
+        app.health.check = check;
+        Visitor::of(&request.body(()).unwrap(), &app)
+    }
+
+    #[test]
+    fn a_browser_that_opens_a_page_navigates_and_all_else_is_a_program() {
+        let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        let upgrade = ("upgrade", "websocket");
+        for (method, headers, visitor) in [
+            ("GET", vec![("sec-fetch-mode", "navigate"), html], Visitor::Navigation),
+            ("GET", vec![html], Visitor::Navigation),
+            ("GET", vec![("sec-fetch-mode", "cors"), html], Visitor::Program),
+            ("GET", vec![("accept", "application/json")], Visitor::Program),
+            ("GET", vec![], Visitor::Program),
+            ("POST", vec![("sec-fetch-mode", "navigate"), html], Visitor::Program),
+            ("HEAD", vec![html], Visitor::Program),
+            ("GET", vec![html, upgrade], Visitor::Program),
+            (
+                "GET",
+                vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")],
+                Visitor::Navigation,
+            ),
+            ("GET", vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], Visitor::Program),
+        ] {
+            assert_eq!(of(method, "/", &headers, Check::Tcp), visitor, "{method} {headers:?}");
+            assert!(visitor.keeps_awake());
+        }
+    }
+
+    #[test]
+    fn crawlers_and_monitors_give_themselves_away_in_any_case() {
+        let googlebot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+        for agent in [googlebot, "kube-probe/1.30", "UPTIMEROBOT/2.0"] {
+            let headers = [("user-agent", agent), ("sec-fetch-mode", "navigate")];
+            let visitor = of("GET", "/", &headers, Check::Tcp);
+            assert_eq!(visitor, Visitor::Passerby, "{agent}");
+            assert!(!visitor.keeps_awake());
+        }
+        for agent in
+            ["curl/8.5.0", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", ""]
+        {
+            assert_eq!(of("GET", "/", &[("user-agent", agent)], Check::Tcp), Visitor::Program, "{agent}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_the_health_check_only_looks_unless_everybody_does() {
+        let check = |path: &str| Check::Http { path: path.into() };
+        assert_eq!(of("GET", "/healthz", &[], check("/healthz")), Visitor::Passerby);
+        assert_eq!(of("GET", "/healthz?verbose", &[], check("/healthz?full=1")), Visitor::Passerby);
+        assert_eq!(of("GET", "/healthz/more", &[], check("/healthz")), Visitor::Program);
+        assert_eq!(of("GET", "/", &[], check("/")), Visitor::Program);
+        assert_eq!(of("GET", "/healthz", &[], Check::Tcp), Visitor::Program);
+    }
+
+    #[test]
+    fn html_is_for_who_asks_for_it_before_all_else() {
+        let reads = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::ACCEPT, header::HeaderValue::from_static(line));
+            }
+            reads_html(&headers)
+        };
+        assert!(reads(&["text/html"]) && reads(&["application/json", "a/b;q=0.1, Text/HTML;level=1"]));
+        for not in [&[][..], &["*/*"], &["application/json, text/html;q=0.5"], &["text/htmlx"]] {
+            assert!(!reads(not), "{not:?}");
+        }
+    }
+}
