@@ -14,7 +14,12 @@ async fn an_idle_app_is_paused_and_goes_on_where_it_was() {
     let first = edge.ask(Request::get("hello", "/")).await.seen();
     assert_eq!(edge.state("hello").await, "awake");
     edge.until("hello", "asleep light").await;
-    assert_eq!(process_state(first.pid()), Some('T'), "it is not stopped");
+    // It is said to sleep from when its requests are held; the signal follows.
+    eventually(PATIENCE, "it is stopped", async || match process_state(first.pid()) {
+        Some('T') => Ok(()),
+        state => Err(format!("{state:?}")),
+    })
+    .await;
     let second = edge.ask(Request::get("hello", "/")).await.seen();
     assert_eq!(second.pid(), first.pid());
     assert_eq!(second.field("served"), 2);
