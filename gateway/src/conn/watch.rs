@@ -71,6 +71,9 @@ pub(super) async fn watch<E>(
         if registered == Registered::Elsewhere {
             // What they say is looked at below. Both are asked again only if they were not ready.
             let _hung_up = !has_hung_up(line) && hang_up.as_mut().poll(cx).is_ready();
+        }
+        // The first step of the end has used up the waker: asked again, it wakes for the last one too.
+        if registered == Registered::Elsewhere || flag.has_begun() {
             over = over || draining.as_mut().poll(cx).is_ready();
         }
         if line.is_busy() && (has_hung_up(line) || has_left(line, cx)) {

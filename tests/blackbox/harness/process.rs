@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use rustix::param::clock_ticks_per_second;
 pub(crate) use rustix::process::Signal;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, setrlimit};
 
@@ -22,6 +24,14 @@ pub(crate) fn runs(pid: u32) -> bool {
 pub(crate) fn process_state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// How long it has kept processors busy, itself and the kernel for it (utime and stime of proc_pid_stat(5)).
+pub(crate) fn cpu_time(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
+    let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("a number"));
+    Duration::from_secs(ticks.sum()) / u32::try_from(clock_ticks_per_second()).expect("a small number")
 }
 
 /// Resident memory now, in bytes.

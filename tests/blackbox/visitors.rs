@@ -1,0 +1,41 @@
+//! Who asks, as the edge understands it from what they say they can read.
+
+use crate::harness::{App, Edge, Request, file};
+
+#[tokio::test]
+async fn a_refusal_is_html_for_who_wants_html() {
+    let edge = Edge::start(&file(&[App::named("hello")])).await;
+    for (accept, kind) in [
+        ("text/html", "text/html"),
+        ("TEXT/HTML", "text/html"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        ("application/json, text/html;q=0", "application/problem+json"),
+        ("application/json, text/html; q=0.0", "application/problem+json"),
+        ("application/json", "application/problem+json"),
+        ("text/htmlx", "application/problem+json"),
+        ("*/*", "application/problem+json"),
+    ] {
+        let answer = edge.ask(Request::get("nobody", "/").header("Accept", accept)).await;
+        assert_eq!(answer.status, 404, "{answer:?}");
+        let said = answer.header("content-type").expect("a type");
+        assert!(said.starts_with(kind), "Accept: {accept} got {said}");
+    }
+    let lines = Request::get("nobody", "/").header("Accept", "image/*").header("Accept", "text/html");
+    let answer = edge.ask(lines).await;
+    assert!(answer.header("content-type").expect("a type").starts_with("text/html"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_page_in_a_frame_is_held_and_not_given_one_that_cannot_be_framed() {
+    let app = App::named("slow").line(r#"wake = "page""#).env("START_DELAY", "1s");
+    let edge = Edge::start(&file(&[app])).await;
+    let framed = Request::get("slow", "/")
+        .header("Accept", "text/html")
+        .header("Sec-Fetch-Mode", "navigate")
+        .header("Sec-Fetch-Dest", "iframe");
+    assert_eq!(edge.ask(framed).await.seen().field("served"), 1);
+    edge.put_to_sleep("slow", "deep").await;
+    let page = edge.ask(Request::get("slow", "/").navigation()).await;
+    assert_eq!(page.status, 503, "{page:?}");
+    assert!(page.header("content-type").expect("a type").starts_with("text/html"), "{page:?}");
+}
