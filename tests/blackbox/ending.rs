@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use crate::harness::{App, Broken, Edge, PATIENCE, Request, Signal, Wire, eventually, file, signal};
+use crate::harness::{App, Broken, Edge, PATIENCE, Request, Signal, Wire, eventually, file, runs, signal};
 
 /// A response that says something now and then (`/slow`), and one that says nothing for long (`/sse`).
 const STREAMS: [&str; 2] = ["/slow?n=600&every=100ms", "/sse?n=2&every=600s"];
@@ -28,9 +28,10 @@ async fn assert_cut(mut wire: Wire) {
     }
 }
 
-/// Waits until the edge takes no more connections, which is how one sees that a signal has been heeded.
+/// Waits until the edge takes no more connections, which is how one sees that a signal has been heeded. It is to be
+/// long before `drain_timeout`: who connects and is not served waits in vain.
 async fn until_closed(edge: &Edge) {
-    eventually(PATIENCE, "the edge listens no more", async || {
+    eventually(Duration::from_secs(5), "the edge listens no more", async || {
         match TcpStream::connect(edge.listen()).await {
             Ok(_) => Err("it does"),
             Err(_) => Ok(()),
@@ -46,12 +47,31 @@ async fn who_presses_ctrl_c_twice_does_not_wait_for_open_responses() {
         let wire = open(&edge, target).await;
         signal(edge.pid(), Signal::INT);
         until_closed(&edge).await;
+        assert!(runs(edge.pid()), "it has not waited for what is open");
         let begin = Instant::now();
         let (status, ()) = tokio::join!(edge.end(Signal::INT), assert_cut(wire));
         assert!(status.success(), "{status}");
         // Far less than `drain_timeout`, which is 10 s unless it is set.
         assert!(begin.elapsed() < Duration::from_secs(5), "{target}: {:?}", begin.elapsed());
     }
+}
+
+#[tokio::test]
+async fn a_tunnel_is_cut_when_time_is_up() {
+    let file = file(&[App::named("hello")]) + "[gateway]\ndrain_timeout = \"500ms\"\n";
+    let mut edge = Edge::start(&file).await;
+    let mut wire = edge.wire().await;
+    let upgrade = Request::get("hello", "/")
+        .header("Connection", "Upgrade")
+        .header("Upgrade", "websocket")
+        .header("Sec-WebSocket-Version", "13")
+        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    wire.send(&upgrade.bytes()).await;
+    assert_eq!(wire.head().await.expect("a head").status, 101);
+    let begin = Instant::now();
+    let (status, ended) = tokio::join!(edge.end(Signal::TERM), wire.ended());
+    assert!(status.success() && ended, "{status}");
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]
