@@ -50,6 +50,14 @@ impl Drain {
         *self.0.borrow() == Course::Over
     }
 
+    /// Waits until time is up.
+    pub(super) async fn over(mut self) {
+        if self.0.wait_for(|course| *course == Course::Over).await.is_err() {
+            // Serving was dropped, which only drains.
+            std::future::pending().await
+        }
+    }
+
     /// Wakes at each step; is ready when there is no further one.
     pub(super) async fn begun(&mut self) {
         while self.0.changed().await.is_ok() {}

@@ -115,7 +115,7 @@ pub async fn serve<H: Handler>(
         watch(&line, pin!(hyper), &mut drain).await
         // hyper, and with it the handler's future and bodies, is gone from here on.
     };
-    part(line, ending, &*handler).await
+    part(line, ending, drain, &*handler).await
 }
 
 /// hyper, made to leave to us what is ours.
@@ -153,7 +153,7 @@ fn handle<H: Handler>(
 }
 
 /// Ends the connection in the way that lets the client see what happened.
-async fn part<H: Handler>(line: Rc<Line>, ending: Ending, handler: &H) -> End {
+async fn part<H: Handler>(line: Rc<Line>, ending: Ending, drain: Drain, handler: &H) -> End {
     match ending {
         Ending::Served | Ending::Failed if line.client.get() == Client::Gone => {
             if line.is_busy() {
@@ -162,7 +162,7 @@ async fn part<H: Handler>(line: Rc<Line>, ending: Ending, handler: &H) -> End {
                 End::Closed
             }
         }
-        Ending::Served if line.stage.get() == Stage::Switching => tunnel(line).await,
+        Ending::Served if line.stage.get() == Stage::Switching => tunnel(line, drain).await,
         Ending::Served => {
             parting::linger(&line, &[]).await;
             End::Finished
@@ -211,12 +211,13 @@ async fn cut(line: &Line) {
     }
 }
 
-async fn tunnel(line: Rc<Line>) -> End {
+async fn tunnel(line: Rc<Line>, drain: Drain) -> End {
     match line.take_tunnel() {
-        Some(tunnel) => {
-            tunnel(Upgraded::new(line)).await;
-            End::Upgraded
-        }
+        // It has no end that one could wait for; when time is up, dropping it closes both sides.
+        Some(tunnel) => tokio::select! {
+            () = tunnel(Upgraded::new(line)) => End::Upgraded,
+            () = drain.over() => End::Broken,
+        },
         // Nobody said what to do with the socket.
         None => End::Broken,
     }
