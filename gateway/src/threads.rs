@@ -23,7 +23,7 @@ use crate::table::Table;
 use crate::telemetry::{GatewayMetrics, Refusals};
 use crate::worker::{Order, Worker};
 
-/// How long the last answers may take to be written.
+/// How long the last answers may take to be written, and then connections to end.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// A running data plane.
@@ -169,7 +169,7 @@ async fn finish(post: &Post, serving: &Serving, inbox: &mut mpsc::UnboundedRecei
     post.worker.close();
     if tokio::time::timeout(LAST_WORDS, post.idle()).await.is_err() {
         serving.end();
-        // Each connection ends by itself: lingering has a limit of its own.
-        post.idle().await;
+        // What lingers after that has had its answer; the kernel sends what is still to be sent.
+        let _lingering = tokio::time::timeout(LAST_WORDS, post.idle()).await;
     }
 }
