@@ -47,10 +47,9 @@ impl Metrics {
     pub fn wake_ended(&self, app: &App, ended: &WakeEnded, at: Instant) {
         let result = ended.result.map_or_else(|failure| failure.code(), |()| "ok");
         self.wakes.get_or_create(&labels(app, Some(("result", result)))).inc();
-        let ends = ended.marks.iter().skip(1).map(|(_, at)| *at).chain([at]);
-        for ((phase, from), to) in ended.marks.iter().zip(ends) {
-            let seconds = to.saturating_duration_since(*from).as_secs_f64();
-            self.phases.get_or_create(&labels(app, Some(("phase", phase.as_str())))).observe(seconds);
+        for (phase, took) in ended.phases(at) {
+            let labels = labels(app, Some(("phase", phase.as_str())));
+            self.phases.get_or_create(&labels).observe(took.as_secs_f64());
         }
     }
 

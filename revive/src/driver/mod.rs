@@ -9,6 +9,8 @@
 //! ```
 
 pub mod ask;
+mod due;
+mod quiesce;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -27,15 +29,15 @@ use config::settings;
 use tokio::sync::mpsc;
 
 pub use ask::{Ask, Handle};
+use due::sleep_until;
 pub use record::NotAsleep;
-use record::{Life, Quiesce, Record};
+use record::{Life, Record};
 use timers::Timers;
 use typical::Typical;
 
 use crate::admission::Admission;
 use crate::brakes::{Brakes, RemovalGuard};
 use crate::clock::{self, WallClock};
-use crate::idle;
 use crate::lifecycle::{self, Action, Demand, Event, Rules, State, Transition, WakeEnded};
 use crate::metrics::Metrics;
 use crate::platform::{self, Command, Platform, Report};
@@ -280,11 +282,10 @@ impl Driver {
     fn wake_ended(&mut self, id: &AppId, ended: WakeEnded, now: Instant) {
         let Some(record) = self.apps.get_mut(id) else { return };
         self.metrics.wake_ended(&record.app, &ended, now);
-        let began = ended.marks.first().map_or(now, |(_, at)| *at);
-        let took = now.saturating_duration_since(began);
+        let took_ms = view::millis(ended.took(now));
         match ended.result {
-            Ok(()) => tell!(info, &record.app, ?took, "awake"),
-            Err(failure) => tell!(warn, &record.app, ?took, failure = failure.code(), "the wake failed"),
+            Ok(()) => tell!(info, &record.app, took_ms, "awake"),
+            Err(failure) => tell!(warn, &record.app, took_ms, failure = failure.code(), "the wake failed"),
         }
         self.typical.learn(&ended, now);
         record.last_wake = Some((ended, now));
@@ -332,36 +333,6 @@ impl Driver {
         }
     }
 
-    /// From now on gateways hold the app's requests; who has said so is noted here.
-    fn begin_quiesce(&mut self, id: &AppId, round: Round) {
-        let waiting_for: Vec<GatewayId> = self.gateways.ids().collect();
-        let alone = waiting_for.is_empty();
-        let Some(record) = self.apps.get_mut(id) else { return };
-        record.quiesce.waiting_for = waiting_for;
-        record.quiesce.busy = false;
-        if alone {
-            self.happen(id, Event::Quiesced { round, busy: false });
-        }
-    }
-
-    fn quiesced(&mut self, gateway: GatewayId, round: Round, activity: &Activity) {
-        self.observe(gateway, activity);
-        let Some(record) = self.apps.get_mut(&activity.app) else { return };
-        let current = matches!(record.state(), Some(State::Draining(draining)) if draining.round == round);
-        if !current {
-            return;
-        }
-        let usage = record.usage;
-        let Quiesce { waiting_for, busy, idle_since } = &mut record.quiesce;
-        waiting_for.retain(|waiting| *waiting != gateway);
-        let used_since = idle_since.is_some_and(|since| usage.last_active > since + SLACK);
-        *busy |= activity.open > 0 || activity.held > 0 || used_since;
-        if waiting_for.is_empty() || *busy {
-            let busy = *busy;
-            self.happen(&activity.app, Event::Quiesced { round, busy });
-        }
-    }
-
     fn observe(&mut self, gateway: GatewayId, activity: &Activity) {
         let now = clock::now();
         let Some(record) = self.apps.get_mut(&activity.app) else { return };
@@ -370,83 +341,6 @@ impl Driver {
         self.used.insert(activity.app.clone());
         self.used_at.get_or_insert(now + USED_INTERVAL);
         self.schedule(&activity.app, now);
-    }
-
-    /// Sets the app's timer to what is next: a deadline of its state, or the end of its idle time.
-    fn schedule(&mut self, id: &AppId, now: Instant) {
-        let Some(record) = self.apps.get_mut(id) else { return };
-        let due = record.state().and_then(|state| {
-            let idle = idle::due(state, record.usage, &record.app.sleep).map(|(at, _)| at);
-            let idle = idle.map(|at| at.max(record.not_before.unwrap_or(now)));
-            state.deadline().into_iter().chain(idle).min()
-        });
-        self.timers.set(id, &mut record.timer, due);
-    }
-
-    fn next_timer(&self) -> Option<Instant> {
-        let own = [self.timers.next(), self.admission.next_expiry(), self.estimates_at, self.used_at];
-        own.into_iter().flatten().min()
-    }
-
-    fn tick(&mut self) {
-        let now = clock::now();
-        if self.estimates_at.is_some_and(|at| at <= now) {
-            self.estimates_at = None;
-            self.admission.queue().for_each(|id| self.gateways.publish(id));
-        }
-        if self.used_at.is_some_and(|at| at <= now) {
-            self.write_down_used();
-        }
-        while let Some(id) = self.timers.pop(now) {
-            let Some(record) = self.apps.get_mut(&id) else { continue };
-            record.timer = None;
-            let Some(state) = record.state() else { continue };
-            if state.deadline().is_some_and(|at| at <= now) {
-                self.happen(&id, Event::Tick);
-            } else {
-                self.put_to_sleep(&id, now);
-            }
-        }
-    }
-
-    /// When apps were last used must outlive us.
-    fn write_down_used(&mut self) {
-        self.used_at = None;
-        let now = (clock::now(), (self.wall)());
-        for id in self.used.drain() {
-            if let Some(record) = self.apps.get(&id) {
-                self.store.save_app(record.row(now));
-            }
-        }
-    }
-
-    /// The app's idle time may be over.
-    fn put_to_sleep(&mut self, id: &AppId, now: Instant) {
-        let total = self.apps.len();
-        let Some(record) = self.apps.get_mut(id) else { return };
-        let due = record.state().and_then(|state| idle::due(state, record.usage, &record.app.sleep));
-        let Some((_, depth)) = due.filter(|(at, _)| *at <= now) else {
-            return self.schedule(id, now);
-        };
-        let allowed = self.brakes.allows_sleep(&record.app.tenant).and_then(|()| match depth {
-            Depth::Light => Ok(()),
-            Depth::Deep => {
-                self.guard.observe(now, (self.wall)().into());
-                self.guard.allows(id, now, total)
-            }
-        });
-        if let Err(brake) = allowed {
-            tell!(debug, &record.app, brake = brake.code(), "kept awake");
-            record.not_before = Some(now + KEPT_AWAKE);
-            return self.schedule(id, now);
-        }
-        if depth == Depth::Deep {
-            self.guard.removed(id, now);
-        }
-        record.not_before = None;
-        record.quiesce.idle_since = Some(record.usage.last_active);
-        let round = self.next_round();
-        self.happen(id, Event::Sleep { depth, round });
     }
 
     fn next_round(&mut self) -> Round {
@@ -489,31 +383,6 @@ impl Driver {
         }
     }
 
-    /// A gateway has gone, and all that was open there with it.
-    fn lost(&mut self, gateway: GatewayId) {
-        let apps: Vec<AppId> = self.apps.keys().cloned().collect();
-        for id in apps {
-            let Some(record) = self.apps.get_mut(&id) else { continue };
-            if record.wanted_by.contains(&gateway) {
-                self.unwanted(gateway, &id);
-            }
-            let Some(record) = self.apps.get_mut(&id) else { continue };
-            if record.by_gateway.remove(&gateway).is_none() && record.quiesce.waiting_for.is_empty() {
-                continue;
-            }
-            record.usage.open = record.by_gateway.values().map(|counts| counts.open).sum();
-            self.admission.waiters(&id, record.waiters());
-            if let Some(State::Draining(draining)) = record.state() {
-                let round = draining.round;
-                record.quiesce.waiting_for.retain(|waiting| *waiting != gateway);
-                if record.quiesce.waiting_for.is_empty() {
-                    self.happen(&id, Event::Quiesced { round, busy: false });
-                }
-            }
-            self.schedule(&id, clock::now());
-        }
-    }
-
     fn table(&self) -> Table {
         let now = clock::now();
         let line = (&self.admission, self.typical.wake());
@@ -529,11 +398,4 @@ fn told(record: &Record, (admission, typical): (&Admission, Duration), now: Inst
         *estimate = admission.estimate(&record.app.id, now, typical);
     }
     Some(status)
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }

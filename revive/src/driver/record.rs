@@ -161,11 +161,22 @@ impl Record {
     /// Takes in what a gateway says of it.
     pub(super) fn observe(&mut self, gateway: GatewayId, activity: &Activity, now: Instant) {
         self.by_gateway.insert(gateway, Counts { open: activity.open, held: activity.held });
-        self.usage.open = self.by_gateway.values().map(|counts| counts.open).sum();
+        self.add_up();
         if let Some(active) = activity.idle_for.and_then(|idle| now.checked_sub(idle)) {
             self.usage.last_active = self.usage.last_active.max(active);
             self.ever_active = true;
         }
+    }
+
+    /// What was open at a gateway has gone with it; whether it had said anything of the app.
+    pub(super) fn forget(&mut self, gateway: GatewayId) -> bool {
+        let known = self.by_gateway.remove(&gateway).is_some();
+        self.add_up();
+        known
+    }
+
+    fn add_up(&mut self) {
+        self.usage.open = self.by_gateway.values().map(|counts| counts.open).sum();
     }
 
     /// Requests that wait for it, at all gateways.

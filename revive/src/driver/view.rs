@@ -1,6 +1,6 @@
 //! An app as the admin API shows it.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use config::link::{Depth, Instance};
 use serde::Serialize;
@@ -134,23 +134,17 @@ pub(super) fn view(record: &Record, now: (Instant, SystemTime)) -> AppView {
 }
 
 fn wake_view(ended: &WakeEnded, at: Instant) -> WakeView {
-    let ends = ended.marks.iter().skip(1).map(|(_, at)| *at).chain([at]);
-    let phases = ended
-        .marks
-        .iter()
-        .zip(ends)
-        .map(|((phase, from), to)| PhaseView { phase: phase.as_str(), ms: millis(*from, to) });
-    let began = ended.marks.first().map_or(at, |(_, began)| *began);
+    let phases = ended.phases(at).map(|(phase, took)| PhaseView { phase: phase.as_str(), ms: millis(took) });
     WakeView {
         result: ended.result.map_or_else(|failure| failure.code(), |()| "ok"),
-        total_ms: millis(began, at),
+        total_ms: millis(ended.took(at)),
         phases: phases.collect(),
     }
 }
 
 /// To the microsecond: the edge's own part of a wake is measured in fractions of a millisecond.
-fn millis(from: Instant, to: Instant) -> f64 {
-    (to.saturating_duration_since(from).as_secs_f64() * 1e6).round() / 1e3
+pub(super) fn millis(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn rfc3339(at: SystemTime) -> String {

@@ -249,6 +249,19 @@ pub struct WakeEnded {
     pub marks: Vec<(Phase, Instant)>,
 }
 
+impl WakeEnded {
+    /// The phases of a wake that ended at `at`, in order, and how long each took.
+    pub fn phases(&self, at: Instant) -> impl Iterator<Item = (Phase, Duration)> {
+        let ends = self.marks.iter().skip(1).map(|(_, at)| *at).chain([at]);
+        self.marks.iter().zip(ends).map(|((phase, from), to)| (*phase, to.saturating_duration_since(*from)))
+    }
+
+    /// From its beginning to its end at `at`.
+    pub fn took(&self, at: Instant) -> Duration {
+        self.marks.first().map_or(Duration::ZERO, |(_, began)| at.saturating_duration_since(*began))
+    }
+}
+
 impl State {
     /// When [`Event::Tick`] would do something.
     pub fn deadline(&self) -> Option<Instant> {

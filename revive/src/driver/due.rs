@@ -1,0 +1,98 @@
+//! What is due: the deadlines of states, and the ends of idle times.
+
+use std::time::Instant;
+
+use config::link::Depth;
+use config::model::AppId;
+
+use super::{Driver, KEPT_AWAKE};
+use crate::clock;
+use crate::idle;
+use crate::lifecycle::Event;
+use crate::tell::tell;
+
+impl Driver {
+    /// Sets the app's timer to what is next: a deadline of its state, or the end of its idle time.
+    pub(super) fn schedule(&mut self, id: &AppId, now: Instant) {
+        let Some(record) = self.apps.get_mut(id) else { return };
+        let due = record.state().and_then(|state| {
+            let idle = idle::due(state, record.usage, &record.app.sleep).map(|(at, _)| at);
+            let idle = idle.map(|at| at.max(record.not_before.unwrap_or(now)));
+            state.deadline().into_iter().chain(idle).min()
+        });
+        self.timers.set(id, &mut record.timer, due);
+    }
+
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        let own = [self.timers.next(), self.admission.next_expiry(), self.estimates_at, self.used_at];
+        own.into_iter().flatten().min()
+    }
+
+    pub(super) fn tick(&mut self) {
+        let now = clock::now();
+        if self.estimates_at.is_some_and(|at| at <= now) {
+            self.estimates_at = None;
+            self.admission.queue().for_each(|id| self.gateways.publish(id));
+        }
+        if self.used_at.is_some_and(|at| at <= now) {
+            self.write_down_used();
+        }
+        while let Some(id) = self.timers.pop(now) {
+            let Some(record) = self.apps.get_mut(&id) else { continue };
+            record.timer = None;
+            let Some(state) = record.state() else { continue };
+            if state.deadline().is_some_and(|at| at <= now) {
+                self.happen(&id, Event::Tick);
+            } else {
+                self.put_to_sleep(&id, now);
+            }
+        }
+    }
+
+    /// When apps were last used must outlive us.
+    pub(super) fn write_down_used(&mut self) {
+        self.used_at = None;
+        let now = (clock::now(), (self.wall)());
+        for id in self.used.drain() {
+            if let Some(record) = self.apps.get(&id) {
+                self.store.save_app(record.row(now));
+            }
+        }
+    }
+
+    /// The app's idle time may be over.
+    fn put_to_sleep(&mut self, id: &AppId, now: Instant) {
+        let total = self.apps.len();
+        let Some(record) = self.apps.get_mut(id) else { return };
+        let due = record.state().and_then(|state| idle::due(state, record.usage, &record.app.sleep));
+        let Some((_, depth)) = due.filter(|(at, _)| *at <= now) else {
+            return self.schedule(id, now);
+        };
+        let allowed = self.brakes.allows_sleep(&record.app.tenant).and_then(|()| match depth {
+            Depth::Light => Ok(()),
+            Depth::Deep => {
+                self.guard.observe(now, (self.wall)().into());
+                self.guard.allows(id, now, total)
+            }
+        });
+        if let Err(brake) = allowed {
+            tell!(debug, &record.app, brake = brake.code(), "kept awake");
+            record.not_before = Some(now + KEPT_AWAKE);
+            return self.schedule(id, now);
+        }
+        if depth == Depth::Deep {
+            self.guard.removed(id, now);
+        }
+        record.not_before = None;
+        record.quiesce.idle_since = Some(record.usage.last_active);
+        let round = self.next_round();
+        self.happen(id, Event::Sleep { depth, round });
+    }
+}
+
+pub(super) async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
