@@ -50,8 +50,11 @@ pub enum Brake {
         /// By whom.
         by: String,
     },
-    /// As many apps as may be were removed within the hour; the next may be when the hour of one has passed.
-    #[error("{removed} apps were removed within the last hour, as many as may be; the next one waits")]
+    /// As many apps as may be were removed within the hour, or are being: the next may be when the hour of one has
+    /// passed.
+    #[error(
+        "{removed} apps were removed within the last hour, or are being removed: as many as may be; the next one waits"
+    )]
     RemovalCap {
         /// How many.
         removed: usize,
@@ -76,7 +79,11 @@ pub enum Brake {
 }
 
 impl Brake {
-    /// The code in answers, in the API, in metrics and in logs.
+    /// All codes.
+    pub const CODES: [&str; 5] =
+        ["sleep-paused", "workspace-sleep-paused", "removal-cap", "removal-stop", "clock-step"];
+
+    /// The code, one of [`CODES`](Self::CODES), in answers, in the API, in metrics and in logs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::SleepPaused { scope: Scope::All, .. } => "sleep-paused",
@@ -100,6 +107,11 @@ pub enum Change {
     /// It was so already.
     Nothing,
 }
+
+/// Sleep of a workspace that no app has can be neither paused nor resumed: it is misspelt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no app is of the workspace {0}; GET /v1/apps lists all")]
+pub struct UnknownWorkspace(pub Label);
 
 /// For whom sleep is paused. The brake on all and those on workspaces are apart: whoever paused one workspace for a
 /// reason does not lose that because somebody else resumes all.
@@ -133,7 +145,7 @@ impl Brakes {
 
     /// Pauses sleep. A scope that is paused already keeps its first pause.
     pub fn pause(&mut self, scope: Scope, pause: Pause) -> Change {
-        if self.paused.contains_key(&scope) {
+        if self.is_paused(&scope) {
             return Change::Nothing;
         }
         self.paused.insert(scope, pause.clone());
@@ -143,6 +155,11 @@ impl Brakes {
     /// Resumes sleep for this scope; a pause of the other kind stays.
     pub fn resume(&mut self, scope: &Scope) -> Change {
         self.paused.remove(scope).map_or(Change::Nothing, Change::Resumed)
+    }
+
+    /// Whether sleep is paused for just this scope.
+    pub fn is_paused(&self, scope: &Scope) -> bool {
+        self.paused.contains_key(scope)
     }
 
     /// All pauses, that on all first.

@@ -3,7 +3,7 @@
 //! ```text
 //!   at start    Store::open ── load_apps, brakes, reserve_instances ──► the driver
 //!   then        the driver ── save_app … ──► Writer (a mailbox) ──► its thread: one transaction a batch ──► the file
-//!   meanwhile   the admin API ── audit ──► a Store of its own
+//!   meanwhile   the admin API ── audit ──► Writer ──► its thread, after what it was given before
 //! ```
 //!
 //! A commit is on disk when it returns (`synchronous = FULL`): a pause of sleep must hold also after the power went.
@@ -31,7 +31,7 @@ mod writer;
 
 pub use error::StoreError;
 pub use row::{AppRow, AuditEntry, FailureRun, LastKnown, LoadedApps, RejectedApp, UnixMillis};
-pub use writer::{FlushError, Writer};
+pub use writer::{FlushError, ReadError, Writer};
 
 /// The file's name below the state directory.
 pub const FILE_NAME: &str = "loco-edge.db";
@@ -194,7 +194,7 @@ fn create_dir(dir: &Path) -> Result<(), StoreError> {
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    // A write-ahead log lets the admin API read while the writer's thread writes.
+    // A write-ahead log lets others (a shell) read while the writer's thread writes.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_SIZE_LIMIT)?;
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -1,5 +1,6 @@
 //! The admin API: its own listener, JSON, problems by RFC 9457. `docs/admin-api.md` describes it.
 
+mod extract;
 mod guard;
 mod problem;
 
@@ -7,30 +8,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use config::link::Depth;
-use config::model::{AppId, AppName, Label};
+use config::model::Label;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use extract::{Named, Parameters};
 pub use guard::Guard;
 use problem::Problem;
 
 use crate::brakes::{Change, Scope};
+use crate::driver::braking::BrakesView;
 use crate::driver::view::AppView;
-use crate::driver::{Ask, Handle};
-use crate::store::Writer;
+use crate::driver::{Ask, Handle, NotAsleep};
+use crate::store::{AuditEntry, Writer};
 
 /// How long a brake may take to be on disk.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -42,6 +46,12 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long accepting pauses when there is no descriptor left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// How long the audit may take to be read, behind what is being written.
+const READ: Duration = Duration::from_secs(5);
+/// How many entries of the audit are shown, unless more or fewer are asked for.
+const AUDIT_SHOWN: u32 = 100;
+/// How long the driver may take to say how things are.
+const MEASURE: Duration = Duration::from_secs(1);
 
 /// What the API speaks for.
 #[derive(Clone)]
@@ -110,8 +120,10 @@ pub fn router(admin: Admin, guard: Guard) -> Router {
         .route("/v1/apps/{name}", get(show))
         .route("/v1/apps/{name}/wake", post(wake))
         .route("/v1/apps/{name}/sleep", post(sleep))
+        .route("/v1/sleep", get(brakes))
         .route("/v1/sleep/pause", post(pause))
         .route("/v1/sleep/resume", post(resume))
+        .route("/v1/audit", get(audit))
         .fallback(|| async { Problem::not_found("there is nothing at this path; see docs/admin-api.md") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(middleware::from_fn_with_state(guard, guard::check))
@@ -127,6 +139,10 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Result<Response, Problem> {
+    // A driver that is stuck must be seen: what it counted last is shown all the same.
+    if timeout(MEASURE, admin.handle.ask(Ask::Measure)).await.is_err() {
+        tracing::warn!("the driver does not answer; some figures are old");
+    }
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &admin.registry)
         .map_err(|error| Problem::internal(&error))?;
@@ -139,14 +155,13 @@ async fn list(State(admin): State<Admin>) -> Result<Response, Problem> {
     Ok(Json(json!({ "apps": apps })).into_response())
 }
 
-async fn show(State(admin): State<Admin>, Path(name): Path<String>) -> Result<Json<AppView>, Problem> {
-    find(&admin, &name).await.map(|(_, view)| Json(view))
+async fn show(State(admin): State<Admin>, app: Named) -> Result<Json<AppView>, Problem> {
+    described(&admin, app).await
 }
 
-async fn wake(State(admin): State<Admin>, Path(name): Path<String>) -> Result<Json<AppView>, Problem> {
-    let (id, _) = find(&admin, &name).await?;
-    let view = admin.handle.ask(|reply| Ask::Wake(id, actor(), reply)).await?;
-    view.map(Json).ok_or_else(|| Problem::unknown_app(&name))
+async fn wake(State(admin): State<Admin>, app: Named) -> Result<Json<AppView>, Problem> {
+    let view = admin.handle.ask(|reply| Ask::Wake(app.id, actor(), reply)).await?;
+    view.map(Json).ok_or_else(|| Problem::unknown_app(&app.name))
 }
 
 #[derive(Deserialize)]
@@ -157,18 +172,29 @@ struct SleepQuery {
 
 async fn sleep(
     State(admin): State<Admin>,
-    Path(name): Path<String>,
-    Query(query): Query<SleepQuery>,
+    app: Named,
+    Parameters(query): Parameters<SleepQuery>,
 ) -> Result<Json<AppView>, Problem> {
     let depth = match query.depth.as_deref() {
         None | Some("light") => Depth::Light,
         Some("deep") => Depth::Deep,
         Some(_) => return Err(Problem::bad_request("`depth` is `light` or `deep`")),
     };
-    let (id, _) = find(&admin, &name).await?;
-    let slept = admin.handle.ask(|reply| Ask::Sleep(id, depth, actor(), reply)).await?;
-    slept.map_err(|why| Problem::conflict(&why))?;
-    find(&admin, &name).await.map(|(_, view)| Json(view))
+    let slept = admin.handle.ask(|reply| Ask::Sleep(app.id.clone(), depth, actor(), reply)).await?;
+    match slept {
+        Err(NotAsleep::Unknown) => Err(Problem::unknown_app(&app.name)),
+        Err(why) => Err(Problem::not_asleep(&why)),
+        Ok(()) => described(&admin, app).await,
+    }
+}
+
+async fn described(admin: &Admin, app: Named) -> Result<Json<AppView>, Problem> {
+    let view = admin.handle.ask(|reply| Ask::Show(app.id, reply)).await?;
+    view.map(Json).ok_or_else(|| Problem::unknown_app(&app.name))
+}
+
+async fn brakes(State(admin): State<Admin>) -> Result<Json<BrakesView>, Problem> {
+    Ok(Json(admin.handle.ask(Ask::Brakes).await?))
 }
 
 #[derive(Deserialize)]
@@ -177,16 +203,42 @@ struct ScopeQuery {
     workspace: Option<String>,
 }
 
-async fn pause(State(admin): State<Admin>, Query(query): Query<ScopeQuery>) -> Result<Response, Problem> {
+async fn pause(
+    State(admin): State<Admin>,
+    Parameters(query): Parameters<ScopeQuery>,
+) -> Result<Response, Problem> {
     let scope = scope(query)?;
-    let change = admin.handle.ask(|reply| Ask::Pause(scope.clone(), actor(), reply)).await?;
+    let change = admin.handle.ask(|reply| Ask::Pause(scope.clone(), actor(), reply)).await??;
     settle(&admin, &scope, true, &change).await
 }
 
-async fn resume(State(admin): State<Admin>, Query(query): Query<ScopeQuery>) -> Result<Response, Problem> {
+async fn resume(
+    State(admin): State<Admin>,
+    Parameters(query): Parameters<ScopeQuery>,
+) -> Result<Response, Problem> {
     let scope = scope(query)?;
-    let change = admin.handle.ask(|reply| Ask::Resume(scope.clone(), actor(), reply)).await?;
+    let change = admin.handle.ask(|reply| Ask::Resume(scope.clone(), actor(), reply)).await??;
     settle(&admin, &scope, false, &change).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuditQuery {
+    limit: Option<u32>,
+}
+
+async fn audit(
+    State(admin): State<Admin>,
+    Parameters(query): Parameters<AuditQuery>,
+) -> Result<Response, Problem> {
+    let entries = admin.store.audit(query.limit.unwrap_or(AUDIT_SHOWN), READ).await?;
+    let entries: Vec<Value> = entries.into_iter().map(entry).collect();
+    Ok(Json(json!({ "entries": entries })).into_response())
+}
+
+fn entry(AuditEntry { at, actor, action, subject, before, after }: AuditEntry) -> Value {
+    let at = at.to_string();
+    json!({ "at": at, "actor": actor, "action": action, "subject": subject, "before": before, "after": after })
 }
 
 /// A brake must hold after a restart too: the answer comes when it is on disk.
@@ -201,13 +253,6 @@ fn scope(query: ScopeQuery) -> Result<Scope, Problem> {
         let label = Label::parse(&workspace);
         label.map(Scope::Workspace).map_err(|error| Problem::bad_request(&format!("`workspace` {error}")))
     })
-}
-
-async fn find(admin: &Admin, name: &str) -> Result<(AppId, AppView), Problem> {
-    let app = AppName::parse(name).map_err(|_| Problem::unknown_app(name))?;
-    let apps = admin.handle.ask(Ask::List).await?;
-    let view = apps.into_iter().find(|view| view.name == app.as_str());
-    view.map(|view| (AppId::from_name(&app), view)).ok_or_else(|| Problem::unknown_app(name))
 }
 
 /// Who acts, for the audit. The listener is on loopback and has no names yet.

@@ -5,8 +5,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::brakes::UnknownWorkspace;
 use crate::driver::NotAsleep;
 use crate::driver::ask::Ended;
+use crate::store::ReadError;
 
 /// See the module.
 #[derive(Debug)]
@@ -43,15 +45,16 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "foreign-origin", detail)
     }
 
-    pub(super) fn conflict(why: &NotAsleep) -> Self {
-        let code = match why {
-            NotAsleep::Busy { .. } => "busy",
-            NotAsleep::Wanted => "wanted",
-            NotAsleep::Waking => "waking",
-            NotAsleep::Failed => "failed",
-            NotAsleep::NotOurs => "not-ours",
+    pub(super) fn not_asleep(why: &NotAsleep) -> Self {
+        let status = match why {
+            NotAsleep::Busy { .. }
+            | NotAsleep::Wanted
+            | NotAsleep::Waking
+            | NotAsleep::Failed
+            | NotAsleep::NotOurs => StatusCode::CONFLICT,
+            NotAsleep::Unknown => StatusCode::NOT_FOUND,
         };
-        Self::new(StatusCode::CONFLICT, code, why)
+        Self::new(status, why.code(), why)
     }
 
     pub(super) fn not_saved(error: &impl std::fmt::Display) -> Self {
@@ -62,6 +65,18 @@ impl Problem {
 
     pub(super) fn internal(error: &impl std::fmt::Display) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error)
+    }
+}
+
+impl From<UnknownWorkspace> for Problem {
+    fn from(unknown: UnknownWorkspace) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown-workspace", unknown)
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        Self::internal(&error)
     }
 }
 

@@ -40,7 +40,10 @@ pub struct RemovalGuard {
     limits: RemovalLimits,
     /// The apps removed within the last hour, oldest first, and when.
     removed: VecDeque<(Instant, AppId)>,
+    /// The same, to be found by name.
     known: HashSet<AppId>,
+    /// The apps that are being removed.
+    under_way: HashSet<AppId>,
     clocks: Clocks,
     state: State,
 }
@@ -71,7 +74,14 @@ impl RemovalGuard {
     /// A guard that has seen nothing, at a moment by both clocks.
     pub fn new(limits: RemovalLimits, monotonic: Instant, wall: UnixMillis) -> Self {
         let clocks = Clocks { monotonic, wall };
-        Self { limits, removed: VecDeque::new(), known: HashSet::new(), clocks, state: State::Open }
+        Self {
+            limits,
+            removed: VecDeque::new(),
+            known: HashSet::new(),
+            under_way: HashSet::new(),
+            clocks,
+            state: State::Open,
+        }
     }
 
     /// To be told both clocks now and then, and before removals; returns by how many seconds the wall clock has
@@ -99,33 +109,71 @@ impl RemovalGuard {
         Some(drift / 1_000)
     }
 
-    /// Whether this app, of `total_apps`, may be removed now. To be followed by [`removed`](Self::removed) once it
-    /// is certain to be.
+    /// Begins to remove this app, of `total_apps`, if it may be removed now: until [`removed`](Self::removed) or
+    /// [`called_off`](Self::called_off) it has a place within the limits, or all that are due at one moment would
+    /// pass before the first is counted.
     ///
     /// # Errors
     /// The brake. [`Brake::RemovalStop`] stays on until [`resume`](Self::resume).
-    pub fn allows(&mut self, app: &AppId, now: Instant, total_apps: usize) -> Result<(), Brake> {
+    pub fn begin(&mut self, app: &AppId, now: Instant, total_apps: usize) -> Result<(), Brake> {
         self.pass(now);
         match self.state {
             State::Stopped { removed, total } => return Err(Brake::RemovalStop { removed, total }),
             State::ClockStepped { seconds, .. } => return Err(Brake::ClockStep { seconds }),
-            State::Open if self.known.contains(app) => return Ok(()),
-            State::Open => {}
+            State::Open if self.known.contains(app) => {}
+            State::Open => self.one_more(total_apps)?,
         }
-        let removed = self.removed.len();
-        if removed >= self.stop_at(total_apps) {
-            self.state = State::Stopped { removed, total: total_apps };
-            return Err(Brake::RemovalStop { removed, total: total_apps });
-        }
-        if removed >= self.limits.per_hour { Err(Brake::RemovalCap { removed }) } else { Ok(()) }
+        self.under_way.insert(app.clone());
+        Ok(())
     }
 
-    /// The app is being removed. Within the hour it counts once, from its first removal on.
+    /// Only what was removed stops removals: of those under way some may be called off, and the next who is refused a
+    /// place for them asks again.
+    fn one_more(&mut self, total: usize) -> Result<(), Brake> {
+        let (removed, stop_at) = (self.removed.len(), self.stop_at(total));
+        if removed >= stop_at {
+            self.state = State::Stopped { removed, total };
+            return Err(Brake::RemovalStop { removed, total });
+        }
+        let begun = removed + self.under_way.difference(&self.known).count();
+        if begun >= self.limits.per_hour.min(stop_at) {
+            Err(Brake::RemovalCap { removed: begun })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// An app has been removed. Within the hour it counts once, from its first removal on. Means nothing of one whose
+    /// removal did not begin here: what an admin removes is no mistake.
     pub fn removed(&mut self, app: &AppId, now: Instant) {
         self.pass(now);
-        if self.known.insert(app.clone()) {
+        if self.under_way.remove(app) && self.known.insert(app.clone()) {
             self.removed.push_back((now, app.clone()));
         }
+    }
+
+    /// A removal that began has come to nothing. Means nothing of one that did not.
+    pub fn called_off(&mut self, app: &AppId) {
+        self.under_way.remove(app);
+    }
+
+    /// The brake that is on now, whoever is next.
+    pub fn brake(&mut self, now: Instant) -> Option<Brake> {
+        self.pass(now);
+        match self.state {
+            State::Stopped { removed, total } => Some(Brake::RemovalStop { removed, total }),
+            State::ClockStepped { seconds, .. } => Some(Brake::ClockStep { seconds }),
+            State::Open => {
+                let removed = self.removed.len();
+                (removed >= self.limits.per_hour).then_some(Brake::RemovalCap { removed })
+            }
+        }
+    }
+
+    /// How many apps were removed within the last hour.
+    pub fn within_the_hour(&mut self, now: Instant) -> usize {
+        self.pass(now);
+        self.removed.len()
     }
 
     /// Somebody has looked at it: removals go on, and are counted anew. Whether they were stopped.
@@ -176,7 +224,7 @@ mod tests {
     /// Removes apps until one is refused.
     fn remove_all(guard: &mut RemovalGuard, now: Instant, total: usize) -> (usize, Brake) {
         for n in 0.. {
-            if let Err(brake) = guard.allows(&app(n), now, total) {
+            if let Err(brake) = guard.begin(&app(n), now, total) {
                 return (n, brake);
             }
             guard.removed(&app(n), now);
@@ -193,33 +241,53 @@ mod tests {
         let (mut guard, now) = guard();
         let (removed, brake) = remove_all(&mut guard, now, 400);
         assert_eq!((removed, &brake), (20, &Brake::RemovalStop { removed: 20, total: 400 }));
-        assert_eq!(guard.allows(&app(99), now + 9 * HOUR, 400), Err(brake));
+        assert_eq!(guard.begin(&app(99), now + 9 * HOUR, 400), Err(brake));
         assert!(guard.resume() && !guard.resume());
-        assert_eq!(guard.allows(&app(99), now, 400), Ok(()));
+        assert_eq!(guard.begin(&app(99), now, 400), Ok(()));
     }
 
     #[test]
     fn the_cap_moves_on_with_the_hour() {
         let (mut guard, now) = guard();
+        guard.begin(&app(1_000), now, 100_000).unwrap();
         guard.removed(&app(1_000), now);
         let later = now + HOUR / 2;
         assert_eq!(remove_all(&mut guard, later, 100_000), (499, Brake::RemovalCap { removed: 500 }));
         assert_eq!(
-            guard.allows(&app(999), now + HOUR - Duration::from_nanos(1), 100_000).unwrap_err().code(),
+            guard.begin(&app(999), now + HOUR - Duration::from_nanos(1), 100_000).unwrap_err().code(),
             "removal-cap"
         );
-        assert_eq!(guard.allows(&app(999), now + HOUR, 100_000), Ok(()));
+        assert_eq!(guard.begin(&app(999), now + HOUR, 100_000), Ok(()));
         guard.removed(&app(999), now + HOUR);
-        assert!(guard.allows(&app(998), now + HOUR, 100_000).is_err());
+        assert!(guard.begin(&app(998), now + HOUR, 100_000).is_err());
     }
 
     #[test]
     fn an_app_removed_again_and_again_counts_once() {
         let (mut guard, now) = guard();
         for n in 0..10_000 {
-            assert_eq!(guard.allows(&app(n % 5), now, 5), Ok(()));
+            assert_eq!(guard.begin(&app(n % 5), now, 5), Ok(()));
             guard.removed(&app(n % 5), now);
         }
+    }
+
+    #[test]
+    fn what_is_under_way_has_a_place_and_counts_only_once_it_is_done() {
+        let (mut guard, now) = guard();
+        for n in 0..10 {
+            assert_eq!(guard.begin(&app(n), now, 5), Ok(()));
+        }
+        assert_eq!(guard.begin(&app(10), now, 5), Err(Brake::RemovalCap { removed: 10 }));
+        assert_eq!((guard.brake(now), guard.within_the_hour(now)), (None, 0), "nothing has been removed");
+        guard.called_off(&app(0));
+        assert_eq!(guard.begin(&app(10), now, 5), Ok(()));
+        (1..=10).for_each(|n| guard.removed(&app(n), now));
+        let stop = Brake::RemovalStop { removed: 10, total: 5 };
+        assert_eq!((guard.brake(now), guard.within_the_hour(now)), (None, 10), "nobody was refused for good");
+        assert_eq!(guard.begin(&app(0), now, 5), Err(stop.clone()));
+        assert_eq!(guard.brake(now), Some(stop));
+        guard.removed(&app(0), now);
+        assert_eq!(guard.within_the_hour(now), 10, "not begun here");
     }
 
     #[test]
@@ -228,9 +296,9 @@ mod tests {
             let (mut guard, now) = guard();
             let later = now + Duration::from_secs(5);
             assert_eq!(guard.observe(later, UnixMillis(WALL + 5_000 + step)), Some(3_600));
-            assert_eq!(guard.allows(&app(0), later, 5), Err(Brake::ClockStep { seconds: 3_600 }));
+            assert_eq!(guard.begin(&app(0), later, 5), Err(Brake::ClockStep { seconds: 3_600 }));
             assert_eq!(guard.observe(later, UnixMillis(WALL + 5_000 + step)), None, "it jumped once");
-            assert_eq!(guard.allows(&app(0), later + HOUR, 5), Ok(()));
+            assert_eq!(guard.begin(&app(0), later + HOUR, 5), Ok(()));
         }
     }
 
@@ -253,6 +321,6 @@ mod tests {
         let (mut guard, now) = guard();
         remove_all(&mut guard, now, 5);
         assert!(guard.observe(now, UnixMillis(0)).is_some());
-        assert_eq!(guard.allows(&app(99), now + 2 * HOUR, 5).unwrap_err().code(), "removal-stop");
+        assert_eq!(guard.begin(&app(99), now + 2 * HOUR, 5).unwrap_err().code(), "removal-stop");
     }
 }

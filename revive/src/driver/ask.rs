@@ -2,15 +2,17 @@
 
 use config::link::{Depth, ReviveEnd};
 use config::model::AppId;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Driver;
-use super::record::{Life, NotAsleep, Record};
-use super::view::{AppView, view};
-use crate::brakes::{Change, Pause, Scope};
+use super::braking::BrakesView;
+use super::record::{Life, NotAsleep, Record, Sleeper};
+use super::view::{AppView, brief, depth_of, state_of, view};
+use crate::brakes::{Brake, Change, Scope, UnknownWorkspace};
 use crate::clock;
 use crate::lifecycle::{Demand, Event, State};
+use crate::metrics::Standing;
 use crate::store::AuditEntry;
 
 /// How many asks may wait.
@@ -25,14 +27,20 @@ pub enum Ask {
     Stop,
     /// How all apps are, by name.
     List(oneshot::Sender<Vec<AppView>>),
+    /// How one app is; `None` if it is unknown.
+    Show(AppId, oneshot::Sender<Option<AppView>>),
     /// Wake an app, whatever its backoff says; answered with how it is then.
     Wake(AppId, String, oneshot::Sender<Option<AppView>>),
     /// Put an app to sleep; answered when it sleeps, or does not.
     Sleep(AppId, Depth, String, oneshot::Sender<Result<(), NotAsleep>>),
+    /// Which brakes are on.
+    Brakes(oneshot::Sender<BrakesView>),
     /// Pause sleep.
-    Pause(Scope, String, oneshot::Sender<Change>),
+    Pause(Scope, String, oneshot::Sender<Result<Change, UnknownWorkspace>>),
     /// Resume it.
-    Resume(Scope, String, oneshot::Sender<Change>),
+    Resume(Scope, String, oneshot::Sender<Result<Change, UnknownWorkspace>>),
+    /// Bring those figures up to date that say how things are, not what has happened.
+    Measure(oneshot::Sender<()>),
 }
 
 /// How to ask.
@@ -88,29 +96,31 @@ impl Driver {
             Ask::List(reply) => {
                 let _left = reply.send(self.views());
             }
-            Ask::Wake(id, by, reply) => {
-                self.audit(by, "app.wake", id.to_string(), Value::Null);
-                self.happen(&id, Event::Wanted(Demand::Admin));
-                let now = (clock::now(), (self.wall)());
-                let _left = reply.send(self.apps.get(&id).map(|record| view(record, now)));
+            Ask::Show(id, reply) => {
+                let _left = reply.send(self.view(&id));
             }
-            Ask::Sleep(id, depth, by, reply) => {
-                self.audit(by, "app.sleep", id.to_string(), json!({ "depth": depth.as_str() }));
-                self.sleep_asked(&id, depth, reply);
+            Ask::Wake(id, by, reply) => {
+                let _left = reply.send(self.wake_asked(&id, by));
+            }
+            Ask::Sleep(id, depth, by, reply) => self.sleep_asked(&id, depth, by, reply),
+            Ask::Brakes(reply) => {
+                let _left = reply.send(self.brakes_view());
             }
             Ask::Pause(scope, by, reply) => {
-                let pause = Pause { by: by.clone(), since: (self.wall)().into() };
-                let change = self.brakes.pause(scope.clone(), pause);
-                if let Change::Paused(pause) = &change {
-                    self.audit(by, "sleep.pause", scope.to_string(), Value::Null);
-                    self.store.set_brake(scope, pause.clone());
-                }
-                let _left = reply.send(change);
+                let _left = reply.send(self.pause(scope, by));
             }
             Ask::Resume(scope, by, reply) => {
                 let _left = reply.send(self.resume(scope, by));
             }
+            Ask::Measure(reply) => {
+                self.measure();
+                let _left = reply.send(());
+            }
         }
+    }
+
+    fn view(&self, id: &AppId) -> Option<AppView> {
+        self.apps.get(id).map(|record| view(record, (clock::now(), (self.wall)())))
     }
 
     fn views(&self) -> Vec<AppView> {
@@ -120,67 +130,98 @@ impl Driver {
         views
     }
 
+    /// Counts what is true just now.
+    fn measure(&mut self) {
+        let brakes = self.brakes_on();
+        self.metrics.measured(&Standing {
+            apps: self
+                .apps
+                .values()
+                .map(|record| (state_of(record), depth_of(record).unwrap_or("")))
+                .collect(),
+            brakes: brakes.iter().map(Brake::code).collect(),
+            queued: self.admission.queued(),
+            starting: self.admission.in_use(),
+            failed_writes: self.store.failed_writes(),
+            lost_writes: self.store.lost_writes(),
+        });
+    }
+
+    fn wake_asked(&mut self, id: &AppId, by: String) -> Option<AppView> {
+        let before = brief(self.apps.get(id)?);
+        self.happen(id, Event::Wanted(Demand::Admin));
+        let record = self.apps.get(id)?;
+        let result = match record.state() {
+            None => NotAsleep::NotOurs.code(),
+            Some(_) => "ok",
+        };
+        let after = outcome(record, result, None);
+        self.audit(by, "app.wake", id.to_string(), before, after);
+        self.view(id)
+    }
+
     /// An admin asks an app to sleep: only what is open can stop that, not how short it has been idle.
-    fn sleep_asked(&mut self, id: &AppId, depth: Depth, reply: oneshot::Sender<Result<(), NotAsleep>>) {
+    fn sleep_asked(
+        &mut self,
+        id: &AppId,
+        depth: Depth,
+        by: String,
+        reply: oneshot::Sender<Result<(), NotAsleep>>,
+    ) {
         let round = self.next_round();
-        let Some(record) = self.apps.get_mut(id) else { return };
+        let Some(record) = self.apps.get_mut(id) else {
+            let _left = reply.send(Err(NotAsleep::Unknown));
+            return;
+        };
         let verdict = match &record.life {
             Life::Theirs => Some(Err(NotAsleep::NotOurs)),
             Life::Ours(state) => asleep_already(state, depth),
         };
+        let sleeper = Sleeper { depth, by, before: brief(record), reply };
         if let Some(verdict) = verdict {
-            let _left = reply.send(verdict);
-            return;
+            return self.tell_sleeper(id, sleeper, verdict);
         }
-        record.sleepers.push((depth, reply));
+        record.sleepers.push(sleeper);
         record.quiesce.idle_since = None;
         self.happen(id, Event::Sleep { depth, round });
     }
 
-    /// Whoever resumes all has looked at it, so that removals that were stopped go on, too.
-    fn resume(&mut self, scope: Scope, by: String) -> Change {
-        let removals = scope == Scope::All && self.guard.resume();
-        let change = match self.brakes.resume(&scope) {
-            Change::Nothing if removals => Change::RemovalsResumed,
-            change => change,
-        };
-        match &change {
-            Change::Nothing => return change,
-            Change::Paused(_) | Change::Resumed(_) | Change::RemovalsResumed => {}
+    /// Tells an admin what came of it, and writes that down.
+    pub(super) fn tell_sleeper(&self, id: &AppId, sleeper: Sleeper, verdict: Result<(), NotAsleep>) {
+        let Sleeper { depth, by, before, reply } = sleeper;
+        if let Some(record) = self.apps.get(id) {
+            let result = verdict.map_or_else(|why| why.code(), |()| "ok");
+            self.audit(by, "app.sleep", id.to_string(), before, outcome(record, result, Some(depth)));
         }
-        self.audit(by, "sleep.resume", scope.to_string(), Value::Null);
-        self.store.lift_brake(scope);
-        self.reconsider();
-        change
+        let _left = reply.send(verdict);
     }
 
-    /// A brake is off: what it kept awake may be due.
-    fn reconsider(&mut self) {
-        let now = clock::now();
-        let ids: Vec<AppId> = self.apps.keys().cloned().collect();
-        for id in ids {
-            if let Some(record) = self.apps.get_mut(&id) {
-                record.not_before = None;
-            }
-            self.schedule(&id, now);
-        }
-    }
-
-    fn audit(&self, actor: String, action: &str, subject: String, after: Value) {
+    pub(super) fn audit(&self, actor: String, action: &str, subject: String, before: Value, after: Value) {
         let at = (self.wall)().into();
-        let (action, before) = (action.to_owned(), Value::Null);
+        let action = action.to_owned();
         self.store.append_audit(AuditEntry { at, actor, action, subject, before, after });
     }
 }
 
+/// What came of an ask, and how the app is then.
+fn outcome(record: &Record, result: &str, asked: Option<Depth>) -> Value {
+    let mut after = brief(record);
+    after["result"] = result.into();
+    if let Some(asked) = asked {
+        after["asked"] = asked.as_str().into();
+    }
+    after
+}
+
 impl Record {
-    /// Tells admins who wait for an app to sleep what came of it; of deep sleep, when nothing of the app is left.
-    pub(super) fn answer_sleepers(&mut self) {
-        let Some(state) = self.state() else { return };
+    /// Takes those admins who wait for the app to sleep and can be told what came of it; of deep sleep, when nothing
+    /// of the app is left.
+    pub(super) fn settled_sleepers(&mut self) -> Vec<(Sleeper, Result<(), NotAsleep>)> {
+        let Some(state) = self.state() else { return Vec::new() };
         let mut reached = Depth::Deep;
         let verdict = match state {
             // Not yet known, or not yet over.
-            State::Draining(_) | State::Deep { leaving: Some(_) } => return,
+            State::Draining(_) | State::Deep { leaving: Some(_) } => return Vec::new(),
             State::Light(_) => {
                 reached = Depth::Light;
                 Ok(())
@@ -191,9 +232,8 @@ impl Record {
             State::Waking(_) => Err(NotAsleep::Waking),
             State::Failed(_) => Err(NotAsleep::Failed),
         };
-        for (_, sleeper) in self.sleepers.extract_if(.., |(depth, _)| *depth <= reached) {
-            let _left = sleeper.send(verdict);
-        }
+        let settled = self.sleepers.extract_if(.., |sleeper| sleeper.depth <= reached);
+        settled.map(|sleeper| (sleeper, verdict)).collect()
     }
 
     /// Whether it sleeps lightly, and an admin waits for it to sleep deeper: one who asked while somebody else's

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use config::link::Depth;
 use config::model::AppId;
 
 use super::{Driver, KEPT_AWAKE};
+use crate::brakes::Brake;
 use crate::clock;
 use crate::idle;
 use crate::lifecycle::Event;
@@ -62,31 +62,26 @@ impl Driver {
 
     /// The app's idle time may be over.
     fn put_to_sleep(&mut self, id: &AppId, now: Instant) {
-        let total = self.apps.len();
         let Some(record) = self.apps.get_mut(id) else { return };
         let due = record.state().and_then(|state| idle::due(state, record.usage, &record.app.sleep));
         let Some((_, depth)) = due.filter(|(at, _)| *at <= now) else {
             return self.schedule(id, now);
         };
-        let allowed = self.brakes.allows_sleep(&record.app.tenant).and_then(|()| match depth {
-            Depth::Light => Ok(()),
-            Depth::Deep => {
-                self.guard.observe(now, (self.wall)().into());
-                self.guard.allows(id, now, total)
-            }
-        });
-        if let Err(brake) = allowed {
-            tell!(debug, &record.app, brake = brake.code(), "kept awake");
-            record.not_before = Some(now + KEPT_AWAKE);
-            return self.schedule(id, now);
+        if let Err(brake) = self.may_sleep(id, depth) {
+            return self.keep_awake(id, &brake, now);
         }
-        if depth == Depth::Deep {
-            self.guard.removed(id, now);
-        }
+        let Some(record) = self.apps.get_mut(id) else { return };
         record.not_before = None;
         record.quiesce.idle_since = Some(record.usage.last_active);
         let round = self.next_round();
         self.happen(id, Event::Sleep { depth, round });
+    }
+
+    fn keep_awake(&mut self, id: &AppId, brake: &Brake, now: Instant) {
+        let Some(record) = self.apps.get_mut(id) else { return };
+        tell!(debug, &record.app, brake = brake.code(), "kept awake");
+        record.not_before = Some(now + KEPT_AWAKE);
+        self.schedule(id, now);
     }
 }
 

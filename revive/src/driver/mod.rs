@@ -9,6 +9,7 @@
 //! ```
 
 pub mod ask;
+pub mod braking;
 mod due;
 mod quiesce;
 mod record;
@@ -159,6 +160,7 @@ impl Driver {
 
     /// Runs until it is told to stop, or all handles are gone.
     pub async fn run(mut self) {
+        self.announce_brakes();
         loop {
             let (timer, full) = (self.next_timer(), self.gateways.full());
             tokio::select! {
@@ -249,8 +251,10 @@ impl Driver {
         self.changed(id, &before, now);
         let Some(record) = self.apps.get_mut(id) else { return };
         self.admission.waiters(id, record.waiters());
-        record.answer_sleepers();
-        if record.is_to_sleep_deeper() {
+        for (sleeper, verdict) in record.settled_sleepers() {
+            self.tell_sleeper(id, sleeper, verdict);
+        }
+        if self.apps.get(id).is_some_and(Record::is_to_sleep_deeper) {
             let round = self.next_round();
             return self.happen(id, Event::Sleep { depth: Depth::Deep, round });
         }
@@ -274,7 +278,7 @@ impl Driver {
             Action::WakeEnded(ended) => self.wake_ended(id, ended, now),
             Action::Crashed(instance) => {
                 self.metrics.crashed(&record.app);
-                tell!(warn, &record.app, %instance, "the app ended while it was awake");
+                tell!(warn, &record.app, instance = instance.0, "the app ended while it was awake");
             }
         }
     }
@@ -300,6 +304,13 @@ impl Driver {
             return;
         }
         record.since = clocks;
+        match &after {
+            State::Draining(_) => {}
+            State::Deep { .. } => self.guard.removed(id, now),
+            State::Awake(_) | State::Light(_) | State::Waking(_) | State::Failed(_) | State::Gone { .. } => {
+                self.guard.called_off(id);
+            }
+        }
         tell!(debug, &record.app, from = view::state_name(before), to = view::state_name(&after), "state");
         if !matches!(after, State::Waking(_)) {
             // Those who still want it ask again.
@@ -354,7 +365,9 @@ impl Driver {
             match self.instances.next() {
                 Some(number) => self.happen(&id, Event::Granted { instance: Instance(number) }),
                 None => {
-                    tracing::error!(app = %id, "no instance number is left; restart the edge");
+                    if let Some(record) = self.apps.get(&id) {
+                        tell!(error, &record.app, "no instance number is left; restart the edge");
+                    }
                     self.admission.release(&id);
                 }
             }

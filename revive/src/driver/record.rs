@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use config::link::{Activity, Depth, Failure, Instance, Status};
 use config::model::{After, App, Source};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::KEPT_AWAKE;
@@ -44,8 +45,8 @@ pub(super) struct Record {
     pub pid: Option<(Instance, u32)>,
     /// Gateways that have not yet said that they hold its requests, and what the others said.
     pub quiesce: Quiesce,
-    /// Admins who wait for it to sleep, and how deep.
-    pub sleepers: Vec<(Depth, oneshot::Sender<Result<(), NotAsleep>>)>,
+    /// Admins who wait for it to sleep.
+    pub sleepers: Vec<Sleeper>,
     /// It was due to sleep, and something kept it awake: not to be tried again before.
     pub not_before: Option<Instant>,
     /// What the timer is set to.
@@ -68,6 +69,19 @@ pub(super) struct Counts {
     pub open: u32,
     /// Requests that wait.
     pub held: u32,
+}
+
+/// An admin who waits for an app to sleep.
+#[derive(Debug)]
+pub(super) struct Sleeper {
+    /// How deep it shall sleep.
+    pub depth: Depth,
+    /// Who asked.
+    pub by: String,
+    /// How the app was then, for the audit.
+    pub before: Value,
+    /// To be told what came of it.
+    pub reply: oneshot::Sender<Result<(), NotAsleep>>,
 }
 
 /// How far an attempt to sleep is.
@@ -103,6 +117,23 @@ pub enum NotAsleep {
     /// Somebody else runs it.
     #[error("it is an app with `upstreams`: somebody else runs it, and it never sleeps")]
     NotOurs,
+    /// There is no such app.
+    #[error("there is no such app any more; GET /v1/apps lists all")]
+    Unknown,
+}
+
+impl NotAsleep {
+    /// The code, in the API and in the audit.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::Wanted => "wanted",
+            Self::Waking => "waking",
+            Self::Failed => "failed",
+            Self::NotOurs => "not-ours",
+            Self::Unknown => "unknown-app",
+        }
+    }
 }
 
 impl Record {

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use config::link::{Depth, Instance};
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::record::{Life, Record, wall};
+use super::record::{Record, wall};
 use crate::lifecycle::{State, WakeEnded};
 
 /// See the API's description of `GET /v1/apps/{name}`.
@@ -94,6 +95,26 @@ pub fn state_name(state: &State) -> &'static str {
     }
 }
 
+/// An app's state in the audit.
+pub(super) fn brief(record: &Record) -> Value {
+    json!({ "state": state_of(record), "depth": depth_of(record) })
+}
+
+pub(super) fn state_of(record: &Record) -> &'static str {
+    record.state().map_or("awake", state_name)
+}
+
+/// Of sleep.
+pub(super) fn depth_of(record: &Record) -> Option<&'static str> {
+    match record.state()? {
+        State::Light(_) => Some(Depth::Light.as_str()),
+        State::Deep { .. } => Some(Depth::Deep.as_str()),
+        State::Awake(_) | State::Draining(_) | State::Waking(_) | State::Failed(_) | State::Gone { .. } => {
+            None
+        }
+    }
+}
+
 pub(super) fn view(record: &Record, now: (Instant, SystemTime)) -> AppView {
     let app = &record.app;
     let state = record.state();
@@ -104,15 +125,8 @@ pub(super) fn view(record: &Record, now: (Instant, SystemTime)) -> AppView {
         workspace: app.tenant.workspace.to_string(),
         region: app.tenant.region.to_string(),
         environment: app.tenant.environment.to_string(),
-        state: match &record.life {
-            Life::Ours(state) => state_name(state),
-            Life::Theirs => "awake",
-        },
-        depth: match state {
-            Some(State::Light(_)) => Some(Depth::Light.as_str()),
-            Some(State::Deep { .. }) => Some(Depth::Deep.as_str()),
-            _ => None,
-        },
+        state: state_of(record),
+        depth: depth_of(record),
         phase: match state {
             Some(State::Waking(waking)) => Some(waking.phase().as_str()),
             _ => None,

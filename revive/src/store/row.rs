@@ -1,7 +1,8 @@
 //! What is kept, as plain types.
 
+use std::fmt;
 use std::num::NonZeroU32;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use config::link::{Depth, Failure};
 use config::model::AppId;
@@ -12,7 +13,7 @@ pub struct UnixMillis(pub i64);
 
 impl From<SystemTime> for UnixMillis {
     fn from(time: SystemTime) -> Self {
-        let millis = |d: std::time::Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
         match time.duration_since(UNIX_EPOCH) {
             Ok(after) => Self(millis(after)),
             Err(before) => Self(-millis(before.duration())),
@@ -23,9 +24,18 @@ impl From<SystemTime> for UnixMillis {
 impl UnixMillis {
     /// The same moment as the system says it.
     pub fn time(self) -> SystemTime {
-        let span = std::time::Duration::from_millis(self.0.unsigned_abs());
+        let span = Duration::from_millis(self.0.unsigned_abs());
         let time = if self.0 < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) };
         time.unwrap_or(UNIX_EPOCH)
+    }
+}
+
+/// As RFC 3339 has it; before 1970, which no clock of ours says, is 1970.
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Beyond the year 9999 there is no RFC 3339.
+        let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+        humantime::format_rfc3339_millis(self.time().clamp(UNIX_EPOCH, last)).fmt(f)
     }
 }
 

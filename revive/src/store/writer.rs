@@ -12,7 +12,7 @@ use std::time::Duration;
 use config::model::AppId;
 use tokio::sync::oneshot;
 
-use super::{AppRow, AuditEntry, Store};
+use super::{AppRow, AuditEntry, Store, StoreError};
 use crate::brakes::{Pause, Scope};
 
 mod batch;
@@ -21,7 +21,7 @@ mod mailbox;
 mod tests;
 
 use batch::{AppWrite, Batch, PauseWrite};
-use mailbox::Mailbox;
+use mailbox::{Mailbox, Read};
 
 /// A handle on the thread that writes; it can be cloned. With the last one the thread ends, after a last try to
 /// write what waits.
@@ -52,6 +52,17 @@ pub enum FlushError {
         /// As [`super::StoreError`] says it.
         why: String,
     },
+}
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The disk is slow, or whoever keeps the file locked is.
+    #[error("the store did not answer in time")]
+    Deadline,
+    /// It was tried, and failed.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
 }
 
 impl Writer {
@@ -91,6 +102,20 @@ impl Writer {
         self.0.0.add(|batch| batch.audit(entry));
     }
 
+    /// As [`Store::audit`], after all that was given before has been tried.
+    ///
+    /// # Errors
+    /// At the deadline, or where the file cannot be read.
+    pub async fn audit(&self, limit: u32, within: Duration) -> Result<Vec<AuditEntry>, ReadError> {
+        let (reply, entries) = oneshot::channel();
+        self.0.0.read(Read { limit, reply });
+        match tokio::time::timeout(within, entries).await {
+            Ok(Ok(entries)) => Ok(entries?),
+            // Without an answer the thread has ended, which it does not while there is a handle.
+            Ok(Err(_)) | Err(_) => Err(ReadError::Deadline),
+        }
+    }
+
     /// How many writes have failed since the start. One that is tried again and fails again counts again.
     pub fn failed_writes(&self) -> u64 {
         self.0.0.failed()
@@ -123,17 +148,21 @@ impl Writer {
 
 /// The thread.
 fn run(mut store: Store, mailbox: &Mailbox) {
-    while let Some(work) = mailbox.take() {
+    while let Some(mut work) = mailbox.take() {
+        let reads = std::mem::take(&mut work.reads);
         match store.write(&work.batch) {
             Ok(()) => mailbox.written(work),
             Err(error) => mailbox.not_written(work, &error),
+        }
+        for Read { limit, reply } in reads {
+            let _left = reply.send(store.audit(limit));
         }
     }
 }
 
 impl Store {
     /// Writes all of it, or nothing.
-    fn write(&mut self, batch: &Batch) -> Result<(), super::StoreError> {
+    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }

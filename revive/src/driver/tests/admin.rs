@@ -2,8 +2,9 @@
 
 use config::link::{Depth, Failure, Instance, Status};
 use config::model::Source;
+use serde_json::{Value, json};
 
-use super::fakes::{Edge, Gateway, SOON, app, asleep, endpoint, failed, id, seconds, settle, soon};
+use super::fakes::{self, Edge, Gateway, SOON, app, asleep, endpoint, failed, id, seconds, settle, soon};
 use crate::driver::{Ask, NotAsleep};
 use crate::platform::{Event, Exit};
 
@@ -117,4 +118,71 @@ async fn an_admin_wakes_an_app_whatever_its_backoff_says() {
     gateway.sees("a", failed(Failure::NotStarted, seconds(1))).await;
     assert_eq!(edge.handle.ask(wake).await.unwrap().unwrap().state, "waking");
     assert_eq!(edge.command().await, "start a 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_is_not_there_is_said_to_be_unknown() {
+    let edge = Edge::start([app("a")]);
+    assert_eq!(soon(edge.sleep("b", Depth::Light)).await.unwrap(), Err(NotAsleep::Unknown));
+    assert_eq!(edge.handle.ask(|reply| Ask::Show(id("b"), reply)).await.unwrap(), None);
+    assert_eq!(edge.handle.ask(|reply| Ask::Wake(id("b"), "ann".into(), reply)).await.unwrap(), None);
+    assert_eq!(edge.audited().await, Vec::<Value>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_says_what_came_of_it() {
+    let mut theirs = app("theirs");
+    theirs.source = Source::Upstreams(vec![endpoint(1)]);
+    let mut edge = Edge::start([app("a"), theirs]);
+    let mut gateway = edge.gateway().await;
+    let wake = |name| edge.handle.ask(move |reply| Ask::Wake(id(name), "ann".into(), reply));
+    assert_eq!(wake("theirs").await.unwrap().unwrap().state, "awake");
+    wake("a").await.unwrap();
+    assert_eq!(soon(edge.sleep("theirs", Depth::Light)).await.unwrap(), Err(NotAsleep::NotOurs));
+    assert_eq!(edge.command().await, "start a 1");
+    edge.created("a", 1);
+    gateway.reaches("a", 1);
+    gateway.sees("a", fakes::awake(1)).await;
+    let busy = edge.sleep("a", Depth::Deep);
+    let round = gateway.drains("a", SOON).await;
+    gateway.quiesced("a", round, 1);
+    soon(busy).await.unwrap().unwrap_err();
+    gateway.sees("a", fakes::awake(1)).await;
+    gateway.uses("a", 0);
+    let done = edge.sleep("a", Depth::Light);
+    let round = gateway.drains("a", SOON).await;
+    gateway.quiesced("a", round, 0);
+    soon(done).await.unwrap().unwrap();
+    let state = |state: &str, depth: Option<&str>| json!({ "state": state, "depth": depth });
+    let slept = |result: &str, asked: &str, state: &str, depth: Option<&str>| json!({ "result": result, "asked": asked, "state": state, "depth": depth });
+    let waked = |result: &str, state: &str| json!({ "result": result, "state": state, "depth": null });
+    let awake = state("awake", None);
+    assert_eq!(
+        edge.audited().await,
+        [
+            json!([
+                "ann",
+                "app.sleep",
+                id("a").as_str(),
+                awake,
+                slept("ok", "light", "asleep", Some("light"))
+            ]),
+            json!(["ann", "app.sleep", id("a").as_str(), awake, slept("busy", "deep", "awake", None)]),
+            json!([
+                "ann",
+                "app.sleep",
+                id("theirs").as_str(),
+                awake,
+                slept("not-ours", "light", "awake", None)
+            ]),
+            json!([
+                "ann",
+                "app.wake",
+                id("a").as_str(),
+                state("asleep", Some("deep")),
+                waked("ok", "waking")
+            ]),
+            json!(["ann", "app.wake", id("theirs").as_str(), awake, waked("not-ours", "awake")]),
+        ]
+    );
 }

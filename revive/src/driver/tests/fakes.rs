@@ -17,11 +17,13 @@ use config::model::{
 };
 use config::settings;
 use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::brakes::{Brakes, RemovalGuard, RemovalLimits, Scope};
 use crate::clock;
+use crate::driver::braking::BrakesView;
 use crate::driver::view::AppView;
 use crate::driver::{Ask, Driver, Handle, NotAsleep, Parts};
 use crate::platform::{Command, Event, Platform, Report, Reports};
@@ -99,6 +101,7 @@ pub(super) struct Edge {
     reports: Reports,
     /// Seconds by which somebody has put the wall clock forward.
     pub(super) clock_step: Arc<AtomicU64>,
+    store: Writer,
     _state: tempfile::TempDir,
 }
 
@@ -113,8 +116,18 @@ impl Edge {
         max_concurrent_wakes: usize,
         limits: RemovalLimits,
     ) -> Self {
+        Self::braked(apps, max_concurrent_wakes, limits, Brakes::default())
+    }
+
+    /// One whose earlier run has left these pauses.
+    pub(super) fn braked(
+        apps: impl IntoIterator<Item = App>,
+        max_concurrent_wakes: usize,
+        limits: RemovalLimits,
+        brakes: Brakes,
+    ) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let writer = Writer::spawn(Store::open(state.path()).unwrap()).unwrap();
+        let store = Writer::spawn(Store::open(state.path()).unwrap()).unwrap();
         let (submit, commands) = mpsc::unbounded_channel();
         let (reports, reported) = mpsc::unbounded_channel();
         let (began, began_wall) = (clock::now(), SystemTime::now());
@@ -129,14 +142,14 @@ impl Edge {
             platform: Box::new(Submit(submit)),
             reports: reported,
             instances: 1..1_000_000,
-            brakes: Brakes::default(),
+            brakes,
             guard: RemovalGuard::new(limits, began, began_wall.into()),
-            store: writer,
+            store: store.clone(),
             metrics: crate::metrics::Metrics::register(&mut Registry::default()),
             wall: Box::new(move || began_wall + (clock::now() - began) + seconds(step.load(Relaxed))),
         });
         let driver = tokio::spawn(driver.run());
-        Self { handle, driver, commands, reports, clock_step, _state: state }
+        Self { handle, driver, commands, reports, clock_step, store, _state: state }
     }
 
     /// The next command, such as `start a 1` or `pause 1`, that comes soon.
@@ -218,16 +231,27 @@ impl Edge {
     }
 
     pub(super) async fn view(&self, name: &str) -> AppView {
-        let views = self.handle.ask(Ask::List).await.unwrap();
-        views.into_iter().find(|view| view.name == name).unwrap()
+        self.handle.ask(|reply| Ask::Show(id(name), reply)).await.unwrap().unwrap()
     }
 
     pub(super) async fn pause(&self, scope: Scope) {
-        self.handle.ask(|reply| Ask::Pause(scope, "ann".into(), reply)).await.unwrap();
+        self.handle.ask(|reply| Ask::Pause(scope, "ann".into(), reply)).await.unwrap().unwrap();
     }
 
     pub(super) async fn resume(&self, scope: Scope) {
-        self.handle.ask(|reply| Ask::Resume(scope, "ann".into(), reply)).await.unwrap();
+        self.handle.ask(|reply| Ask::Resume(scope, "ann".into(), reply)).await.unwrap().unwrap();
+    }
+
+    pub(super) async fn brakes(&self) -> BrakesView {
+        self.handle.ask(Ask::Brakes).await.unwrap()
+    }
+
+    /// What has been audited: action, subject, before and after; the newest first. Ends paused time, which would
+    /// pass while the disk is waited for.
+    pub(super) async fn audited(&self) -> Vec<Value> {
+        tokio::time::resume();
+        let entries = self.store.audit(100, seconds(10)).await.unwrap();
+        entries.into_iter().map(|e| json!([e.actor, e.action, e.subject, e.before, e.after])).collect()
     }
 
     /// An admin asks an app to sleep; the answer comes later.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::super::StoreError;
+use super::super::{AuditEntry, StoreError};
 use super::FlushError;
 use super::batch::Batch;
 
@@ -15,6 +15,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How often failures are logged.
 const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// Somebody wants the audit.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// How many entries.
+    pub(super) limit: u32,
+    pub(super) reply: oneshot::Sender<Result<Vec<AuditEntry>, StoreError>>,
+}
 
 type Flushed = oneshot::Sender<Result<(), FlushError>>;
 
@@ -30,6 +38,7 @@ pub(super) struct Mailbox {
 struct Contents {
     batch: Batch,
     flushes: Vec<Flushed>,
+    reads: Vec<Read>,
     pace: Pace,
     /// All handles are gone.
     closed: bool,
@@ -49,6 +58,7 @@ enum Pace {
 pub(super) struct Work {
     pub(super) batch: Batch,
     flushes: Vec<Flushed>,
+    pub(super) reads: Vec<Read>,
 }
 
 impl Mailbox {
@@ -69,6 +79,15 @@ impl Mailbox {
     pub(super) fn flush(&self, flushed: Flushed) {
         let mut contents = self.contents();
         contents.flushes.push(flushed);
+        contents.pace = Pace::AtOnce;
+        drop(contents);
+        self.changed.notify_one();
+    }
+
+    /// Answers after all that is there now has been tried; that happens at once.
+    pub(super) fn read(&self, read: Read) {
+        let mut contents = self.contents();
+        contents.reads.push(read);
         contents.pace = Pace::AtOnce;
         drop(contents);
         self.changed.notify_one();
@@ -95,7 +114,7 @@ impl Mailbox {
     pub(super) fn take(&self) -> Option<Work> {
         let mut contents = self.contents();
         loop {
-            let idle = contents.batch.is_empty() && contents.flushes.is_empty();
+            let idle = contents.batch.is_empty() && contents.flushes.is_empty() && contents.reads.is_empty();
             let pause = match contents.pace {
                 _ if contents.closed && idle => return None,
                 _ if contents.closed => Duration::ZERO,
@@ -105,8 +124,11 @@ impl Mailbox {
             if idle {
                 contents = self.changed.wait(contents).unwrap_or_else(PoisonError::into_inner);
             } else if pause.is_zero() {
-                let batch = std::mem::take(&mut contents.batch);
-                return Some(Work { batch, flushes: std::mem::take(&mut contents.flushes) });
+                return Some(Work {
+                    batch: std::mem::take(&mut contents.batch),
+                    flushes: std::mem::take(&mut contents.flushes),
+                    reads: std::mem::take(&mut contents.reads),
+                });
             } else {
                 let waited = self.changed.wait_timeout(contents, pause);
                 contents = waited.unwrap_or_else(PoisonError::into_inner).0;
