@@ -111,7 +111,8 @@ impl Session {
         let identity = match Identity::of(&model) {
             Ok(identity) => identity,
             Err(error) => {
-                tracing::error!(app = %model.name, %error, "left out of the table: its identity is no header value");
+                let tenant = &model.tenant;
+                tracing::error!(app = %model.name, org = %tenant.org, workspace = %tenant.workspace, region = %tenant.region, environment = %tenant.environment, %error, "left out of the table: its identity is no header value");
                 return None;
             }
         };

@@ -121,7 +121,7 @@ impl GatewayMetrics {
 }
 
 fn requests(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let help = "Requests that an app answered, by class of status";
+    let help = "Requests that an app itself answered, by class of status; refusals are counted apart";
     let mut family = encoder.encode_descriptor("loco_edge_requests", help, None, MetricType::Counter)?;
     for route in routes {
         for (class, count) in CLASSES.iter().zip(&route.app.stats.classes) {

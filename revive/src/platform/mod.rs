@@ -1,5 +1,6 @@
 //! What runs apps. The lifecycle decides, a platform does; both speak in the plain types below.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -56,6 +57,16 @@ pub enum Exit {
     Signal(i32),
     /// Nobody can say.
     Unknown,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
 }
 
 /// An [`Event`] with its subject.

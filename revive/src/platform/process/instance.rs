@@ -74,7 +74,7 @@ impl Life {
     pub(super) async fn run(mut self, earlier: Vec<JoinHandle<()>>) {
         for task in earlier {
             if let Err(error) = task.await {
-                tell!(error, &self.app, instance = %self.instance, %error, "an earlier instance was not ended");
+                tell!(error, &self.app, instance = self.instance.0, %error, "an earlier instance was not ended");
             }
         }
         if self.orders.is_closed() {
@@ -89,7 +89,7 @@ impl Life {
                 self.report(Event::Exited(exit));
             }
             Err(error) => {
-                tell!(warn, &self.app, instance = %self.instance, "not started: {error}");
+                tell!(warn, &self.app, instance = self.instance.0, "not started: {error}");
                 self.report(Event::NotCreated(error.failure()));
             }
         }
@@ -98,7 +98,7 @@ impl Life {
     fn report(&self, event: Event) {
         let report = Report { app: self.app.id.clone(), instance: self.instance, event };
         if self.shared.reports.send(report).is_err() {
-            tracing::debug!(instance = %self.instance, "nobody listens to reports any more");
+            tell!(debug, &self.app, instance = self.instance.0, "nobody listens to reports any more");
         }
     }
 
@@ -110,13 +110,20 @@ impl Life {
         variables.insert("PORT".to_owned(), lease.port().to_string());
         variables.insert(MARK.to_owned(), mark.to_string());
         let mut child = spawn(&self.spec, lease.port(), variables)?;
-        let leader = identity(&child).inspect_err(|_| abandon(&mut child))?;
+        let leader = identity(&child).inspect_err(|_| abandon(&mut child, &self.app))?;
         if let Err(error) =
             self.shared.records.add(self.app.name.as_str(), self.instance, leader, lease.port())
         {
             tell!(warn, &self.app, %error, "not recorded: after a crash of the edge it is known by its mark only");
         }
-        tell!(info, &self.app, instance = %self.instance, pid = leader.pid.as_raw_pid(), port = lease.port(), "started");
+        tell!(
+            info,
+            &self.app,
+            instance = self.instance.0,
+            pid = leader.pid.as_raw_pid(),
+            port = lease.port(),
+            "started"
+        );
         let output = self.follow_output(&mut child);
         let kin = Kin {
             groups: vec![leader.pid],
@@ -150,10 +157,16 @@ impl Life {
             Ending::Gone(_) => self.forget(),
             Ending::Left(left) => {
                 let pids: Vec<i32> = left.iter().map(|i| i.pid.as_raw_pid()).collect();
-                tell!(error, &self.app, instance = %self.instance, ?pids, "these processes cannot be ended: end them by hand");
+                tell!(
+                    error,
+                    &self.app,
+                    instance = self.instance.0,
+                    ?pids,
+                    "these processes cannot be ended: end them by hand"
+                );
             }
         }
-        tell!(info, &self.app, instance = %self.instance, ?exit, "ended");
+        tell!(info, &self.app, instance = self.instance.0, %exit, "ended");
         exit
     }
 
@@ -166,7 +179,7 @@ impl Life {
             };
             let done = match order {
                 Some(Order::Pause) => {
-                    running.pause(&self.shared).await;
+                    running.pause(&self.shared, &self.app).await;
                     Event::Paused
                 }
                 Some(Order::Resume) => {
@@ -193,7 +206,7 @@ impl Life {
         if let (End::Itself(exit), Ending::Gone(others @ 1..)) = (end_of, &ending) {
             let advice =
                 "if it moves to the background, tell it to stay in the foreground (`daemon off` or the like)";
-            tell!(warn, &self.app, instance = %self.instance, ?exit, others, "the program ended, so what it left running was ended too; {advice}");
+            tell!(warn, &self.app, instance = self.instance.0, %exit, others, "the program ended, so what it left running was ended too; {advice}");
         }
         ending
     }
@@ -207,7 +220,7 @@ impl Life {
 
 impl Running {
     /// Stops the group at once, then those outside of it, who may be starting others meanwhile.
-    async fn pause(&mut self, shared: &Shared) {
+    async fn pause(&mut self, shared: &Shared, app: &App) {
         self.signal_group(Signal::STOP);
         self.strays.clear();
         let mut stopped = HashSet::new();
@@ -215,7 +228,7 @@ impl Running {
             let snapshot = match shared.processes.look().await {
                 Ok(snapshot) => snapshot,
                 Err(error) => {
-                    tracing::warn!(%error, "paused its process group only, because others cannot be seen");
+                    tell!(warn, app, %error, "paused its process group only, because others cannot be seen");
                     return;
                 }
             };
@@ -230,7 +243,9 @@ impl Running {
             signal(&new, &[], Signal::STOP);
             self.strays.extend(new);
         }
-        tracing::warn!(
+        tell!(
+            warn,
+            app,
             pid = self.leader.pid.as_raw_pid(),
             "it starts processes faster than they can be paused"
         );
@@ -273,9 +288,9 @@ fn identity(child: &Child) -> Result<Identity, StartError> {
     Ok(process.identity)
 }
 
-fn abandon(child: &mut Child) {
+fn abandon(child: &mut Child, app: &App) {
     if let Err(error) = child.start_kill() {
-        tracing::warn!(%error, "cannot end a program that cannot be watched");
+        tell!(warn, app, %error, "cannot end a program that cannot be watched");
     }
 }
 

@@ -147,7 +147,10 @@ impl ProcessPlatform {
             runs.into_iter().map(|(i, run)| (i, run.stop())).collect();
         for (instance, task) in told {
             if !matches!(timeout_at(deadline, task).await, Ok(Ok(()))) {
-                tracing::error!(%instance, "an instance was not ended; the next start will try again");
+                tracing::error!(
+                    instance = instance.0,
+                    "an instance was not ended; the next start will try again"
+                );
             }
         }
         if timeout_at(deadline, self.shared.end_orphans()).await.is_err() {
@@ -162,7 +165,12 @@ impl ProcessPlatform {
     fn start(&self, app: Arc<App>, instance: Instance) {
         let mut runs = self.runs();
         let (Runs::Open(live), Source::Process(spec)) = (&mut *runs, &app.source) else {
-            tell!(warn, &app, %instance, "not started: the edge is shutting down, or does not run this app");
+            tell!(
+                warn,
+                &app,
+                instance = instance.0,
+                "not started: the edge is shutting down, or does not run this app"
+            );
             return self.refuse(&app, instance);
         };
         live.retain(|_, run| !run.task.is_finished());
@@ -178,7 +186,7 @@ impl ProcessPlatform {
     fn refuse(&self, app: &App, instance: Instance) {
         let report = Report { app: app.id.clone(), instance, event: Event::NotCreated(Failure::NotStarted) };
         if self.shared.reports.send(report).is_err() {
-            tracing::debug!(%instance, "nobody listens to reports any more");
+            tracing::debug!(instance = instance.0, "nobody listens to reports any more");
         }
     }
 
@@ -190,14 +198,14 @@ impl ProcessPlatform {
             Runs::Closed => None,
         };
         let Some(run) = run else {
-            tracing::debug!(%instance, ?order, "no such instance any more");
+            tracing::debug!(instance = instance.0, ?order, "no such instance any more");
             return;
         };
         if order == Order::Stop {
             run.wanted = Wanted::Ended;
         }
         if run.orders.send(order).is_err() {
-            tracing::debug!(%instance, ?order, "it has ended");
+            tracing::debug!(instance = instance.0, ?order, "it has ended");
         }
     }
 }

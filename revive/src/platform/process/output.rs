@@ -94,7 +94,7 @@ impl Pace {
 pub(super) async fn follow(source: impl AsyncRead + Unpin, app: Arc<App>, stream: &'static str) {
     let log = |line: Line<'_>| log(&app, stream, &line);
     if let Err(error) = each_line(source, log).await {
-        tracing::warn!(app = %app.name, stream, %error, "cannot read what the program says");
+        super::tell!(warn, &app, stream, %error, "cannot read what the program says");
     }
 }
 
