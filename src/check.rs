@@ -14,7 +14,7 @@ pub(crate) fn run(args: &cli::Check) -> ExitCode {
     let (mistakes, summary) = match &loaded {
         Ok(loaded) => (
             &loaded.warnings,
-            Some(format!("{}: {} apps, no mistakes\n", args.file.display(), loaded.apps.len())),
+            Some(format!("{}: {}, no mistakes\n", args.file.display(), apps(loaded.apps.len()))),
         ),
         Err(mistakes) => (mistakes, None),
     };
@@ -22,6 +22,10 @@ pub(crate) fn run(args: &cli::Check) -> ExitCode {
     // A reader that has left (`| head`) has seen what it wanted.
     let _left = std::io::stdout().write_all(shown.as_bytes());
     if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn apps(count: usize) -> String {
+    if count == 1 { "1 app".to_owned() } else { format!("{count} apps") }
 }
 
 fn json(mistakes: &Mistakes) -> String {

@@ -235,8 +235,36 @@ fn settings_that_contradict_one_another_are_told() {
     assert_eq!(app("hosts = [\"a.test\", \"A.test\"]").1, "`a` says twice that it answers at a.test/");
     assert_eq!(app("[gateway]\nmax_head = 1024").1, "`max_request_line` is larger than `max_head`");
     assert_eq!(app("[revive]\nbackoff_first = \"2h\"").1, "`backoff_first` is larger than `backoff_max`");
+    for list in ["[app]", "[[apps]]", "[App]"] {
+        let (_, told, _) = only_mistake(&format!("{list}\nname = \"a\"\ncommand = [\"a\"]\n"));
+        assert!(told.to_lowercase().contains("`app"), "{told}");
+    }
+    assert_eq!(app("hosts = [\"localhost:80\"]").2, "a host has no port: did you mean \"localhost\"?");
+    assert!(app("hosts = [\"a b\"]").2.contains("*.example.com"));
+    assert_eq!(app("idle_after = \"1y\"").2, "did you mean \"365d\"?");
+    for path in ["/..", "/a/%2e%2E/b", "/.%2e", "/%2e"] {
+        assert_eq!(app(&format!("paths = [\"{path}\"]")).1, format!("`paths` cannot be \"{path}\""));
+    }
     assert_eq!(only_mistake("").1, "there are no apps in this file");
     assert_eq!(only_mistake("[[app]]\ncommand = [\"a\"]\n").1, "this app has no name");
+}
+
+#[test]
+fn who_answers_twice_is_told_where_that_is_written() {
+    let places = |text: &str| {
+        let mistakes = parsed(text).expect_err("the text is wrong");
+        let mistake = mistakes.iter().next().expect("a mistake");
+        let related = mistake.related.as_ref().expect("another place");
+        let place = |place: &config::load::Place| (place.line.unwrap(), place.column.unwrap());
+        (place(&mistake.place), place(&related.place))
+    };
+    let app = |name: &str, lines: &str| format!("[[app]]\nname = \"{name}\"\ncommand = [\"a\"]\n{lines}\n");
+    assert_eq!(places(&app("a", "paths = [\"/x\", \"/y\", \"/x/\"]")), ((4, 22), (4, 10)));
+    assert_eq!(places(&app("a", "hosts = [\"h\", \"H\"]\npaths = [\"/x\"]")), ((4, 15), (4, 10)));
+    // Two apps at one host, which the second has by its name.
+    let text =
+        app("a", "hosts = [\"b.localhost\"]\npaths = [\"/x\"]") + &app("b", "paths = [\"/y\", \"/x\"]");
+    assert_eq!(places(&text), ((9, 16), (4, 10)));
 }
 
 fn temporary(name: &str, content: &[u8]) -> PathBuf {

@@ -33,9 +33,9 @@ pub(super) struct Built {
     pub(super) name: AppName,
     /// Where its name is.
     pub(super) spot: Spot,
-    /// None where they are wrong.
+    /// Each with its place, which is the name's where they are not written; none where they are wrong.
     pub(super) hosts: Vec<(HostPattern, Spot)>,
-    pub(super) paths: Vec<PathPrefix>,
+    pub(super) paths: Vec<(PathPrefix, Spot)>,
 }
 
 /// What can be made of a draft; `None` where it has no name. `header` is where the app begins.
@@ -60,7 +60,7 @@ pub(super) fn build(
     let tenant = tenant(&draft, common);
     let (name, spot) = name?;
     let hosts = hosts(&draft.hosts, &name, &spot, common, reader);
-    let paths = paths(&draft.paths);
+    let paths = paths(&draft.paths, &spot);
     let response_timeout =
         draft.response_timeout.or(&common.defaults.response_timeout).value_or(RESPONSE_TIMEOUT);
     let app = source.zip(health).map(|(source, health)| App {
@@ -207,10 +207,10 @@ fn hosts(
     }
 }
 
-fn paths(slot: &Slot<Vec<(PathPrefix, Spot)>>) -> Vec<PathPrefix> {
+fn paths(slot: &Slot<Vec<(PathPrefix, Spot)>>, spot: &Spot) -> Vec<(PathPrefix, Spot)> {
     match slot {
-        Slot::Written(paths, _) => paths.iter().map(|(path, _)| path.clone()).collect(),
+        Slot::Written(paths, _) => paths.clone(),
         Slot::Wrong => Vec::new(),
-        Slot::Absent => PathPrefix::parse("/").into_iter().collect(),
+        Slot::Absent => PathPrefix::parse("/").into_iter().map(|path| (path, spot.clone())).collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! The file as a whole: its tables, and the variables that override it.
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::draft::{self, AppDraft};
 use super::guess;
@@ -20,6 +20,8 @@ pub(super) struct Document {
     pub(super) defaults: AppDraft,
     /// Each with the place where it begins.
     pub(super) apps: Vec<(AppDraft, Spot)>,
+    /// Apps are written, but not as apps are: that is one mistake, and that there are none would be no second one.
+    pub(super) apps_are_misspelt: bool,
 }
 
 /// Keys at the top of the file.
@@ -36,6 +38,16 @@ pub(super) static TABLES: &[Key<Document>] = &[
     Key { name: "gateway", take: |d, f, r| r.table(f, &[GATEWAY], "in [gateway]", &mut d.settings.gateway) },
     Key { name: "revive", take: |d, f, r| r.table(f, &[REVIVE], "in [revive]", &mut d.settings.revive) },
 ];
+
+/// Whether there is an `[app]`, `[[apps]]` or the like.
+pub(super) fn apps_are_misspelt(table: &DeTable<'_>) -> bool {
+    let tables = |value: &DeValue<'_>| matches!(value, DeValue::Array(_) | DeValue::Table(_));
+    let near = |key: &str| guess::near(key, &["app"], guess::Nearness::Slip).is_some();
+    table.iter().any(|(key, value)| match (key.get_ref().as_ref(), value.get_ref()) {
+        ("app", DeValue::Array(_)) => false,
+        (key, value) => tables(value) && near(key),
+    })
+}
 
 /// Where a key belongs, for one who has put it elsewhere.
 pub(super) fn home(key: &str) -> Option<&'static str> {

@@ -133,9 +133,11 @@ fn upstreams(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<SocketAddr>> 
 
 fn hosts(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(HostPattern, Spot)>> {
     const EXAMPLE: &str = "hello.localhost";
+    const HOSTS: &str = "a DNS name such as shop.example.com, or *.example.com for all below it: up to 253 characters \
+                         of a-z, 0-9, '-', '_' and '.'";
     let hosts = reader.list(field, &format!("[{EXAMPLE:?}]"), |r, f| {
         let host =
-            r.parsed(f, EXAMPLE, |text| HostPattern::parse(text).map_err(|error| host_help(text, error)))?;
+            r.parsed(f, EXAMPLE, |text| HostPattern::parse(text).map_err(|_| host_help(text, HOSTS)))?;
         Some((host, f.spot.clone()))
     })?;
     some(reader, field, hosts, "leave `hosts` out for the app's own name, or name at least one")
@@ -143,11 +145,15 @@ fn hosts(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(HostPattern, Spo
 
 /// What somebody should have written who wrote `text` for a host.
 pub(super) fn host_help(text: &str, error: impl ToString) -> String {
-    let (_, bare) = text.split_once("://").unwrap_or(("", text));
-    let bare = bare.split(['/', '?', '#']).next().unwrap_or_default();
-    let bare = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let bare = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let parts = [("scheme", !scheme.is_empty()), ("port", bare != authority), ("path", authority != rest)];
+    let parts: Vec<_> = parts.into_iter().filter(|(_, there)| *there).map(|(part, _)| part).collect();
     match HostPattern::parse(bare) {
-        Ok(host) if bare != text => format!("a host has no scheme, port or path: did you mean \"{host}\"?"),
+        Ok(host) if bare != text => {
+            format!("a host has no {}: did you mean \"{host}\"?", parts.join(" and no "))
+        }
         _ => error.to_string(),
     }
 }

@@ -124,6 +124,7 @@ fn read(
         reader.set_incomplete();
     }
     let mut document = Document::default();
+    document.apps_are_misspelt = document::apps_are_misspelt(&table);
     reader.entries(&table, &[document::TOP, document::TABLES], "at the top of the file", &mut document);
     let overlay = document::overlay(&mut document, variables, &mut reader);
     settings::contradictions(&document.settings, &mut reader);
@@ -155,7 +156,7 @@ fn compile(
     around: &Surroundings<'_>,
     reader: &mut Reader,
 ) -> Option<Loaded> {
-    if document.apps.is_empty() {
+    if document.apps.is_empty() && !document.apps_are_misspelt {
         let end = Spot::file(source.trim_end().len()..source.len());
         reader.missing(&end, "there are no apps in this file", "add [[app]] with `name` and `command`");
     }

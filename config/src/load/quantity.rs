@@ -5,6 +5,9 @@ use std::time::Duration;
 pub(super) const DURATION_HELP: &str = "a number and a unit: ms, s, m, h or d, such as \"30s\" or \"1h30m\"";
 pub(super) const SIZE_HELP: &str = "bytes, or text with a unit: KiB, MiB or GiB, such as \"32KiB\"";
 
+/// The units of times.
+const UNITS: [&str; 5] = ["ms", "s", "m", "h", "d"];
+
 /// Why a text is no quantity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
@@ -26,25 +29,42 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     if text == "never" {
         return Err(Wrong::Never);
     }
-    if text.ends_with('M') {
-        // To humantime this is a month; whoever writes it here means minutes.
-        return Err(Wrong::Unit("M".into(), text.replace('M', "m")));
+    if let Some(unit) = units(text).find(|unit| !UNITS.contains(unit)) {
+        return Err(meant_time(text, unit));
     }
     humantime::parse_duration(text).map_err(|error| match error {
         humantime::DurationError::UnknownUnit { unit, value, .. } if unit.is_empty() => {
             Wrong::Meant(format!("{value}s"))
         }
-        humantime::DurationError::UnknownUnit { unit, .. } => unit_of(text, unit),
         humantime::DurationError::NumberOverflow => Wrong::TooLarge,
-        humantime::DurationError::InvalidCharacter(_)
+        humantime::DurationError::UnknownUnit { .. }
+        | humantime::DurationError::InvalidCharacter(_)
         | humantime::DurationError::NumberExpected(_)
         | humantime::DurationError::Empty => Wrong::NotOne,
     })
 }
 
-fn unit_of(text: &str, unit: String) -> Wrong {
-    let lower = text.to_ascii_lowercase();
-    if humantime::parse_duration(&lower).is_ok() { Wrong::Unit(unit, lower) } else { Wrong::NotOne }
+/// The words in a time.
+fn units(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphabetic()).filter(|unit| !unit.is_empty())
+}
+
+fn meant_time(text: &str, unit: &str) -> Wrong {
+    let right = match unit.to_ascii_lowercase().as_str() {
+        "ms" | "msec" | "millis" => "ms",
+        "s" | "sec" | "secs" | "second" | "seconds" => "s",
+        // To humantime `M` is a month; whoever writes it here means minutes.
+        "m" | "min" | "mins" | "minute" | "minutes" => "m",
+        "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+        "d" | "day" | "days" => "d",
+        // Months and years are not of one length, so that nobody could say what a setting means.
+        _ => {
+            let days = humantime::parse_duration(text).map_or(0, |span| span.as_secs() / 86_400);
+            return if days > 0 { Wrong::Unit(unit.into(), format!("{days}d")) } else { Wrong::NotOne };
+        }
+    };
+    let meant = text.replacen(unit, right, 1);
+    if humantime::parse_duration(&meant).is_ok() { Wrong::Unit(unit.into(), meant) } else { Wrong::NotOne }
 }
 
 /// Parses `"32KiB"`, and `"32"` as bytes.
@@ -110,8 +130,11 @@ mod tests {
         assert_eq!(duration("15"), Err(Wrong::Meant("15s".into())));
         assert_eq!(duration("15M"), Err(Wrong::Unit("M".into(), "15m".into())));
         assert_eq!(duration("15 S"), Err(Wrong::Unit("S".into(), "15 s".into())));
+        assert_eq!(duration("5 min"), Err(Wrong::Unit("min".into(), "5 m".into())));
+        assert_eq!(duration("1y"), Err(Wrong::Unit("y".into(), "365d".into())));
+        assert_eq!(duration("2weeks"), Err(Wrong::Unit("weeks".into(), "14d".into())));
         assert_eq!(duration("99999999999999999999s"), Err(Wrong::TooLarge));
-        for text in ["", "soon", "-5s", "5 apples"] {
+        for text in ["", "soon", "-5s", "5 apples", "10us"] {
             assert_eq!(duration(text), Err(Wrong::NotOne), "{text}");
         }
     }

@@ -1,6 +1,7 @@
 //! What apps must agree on between them: names, and who answers where.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::app::Built;
@@ -22,8 +23,8 @@ pub(super) fn settle(apps: Vec<Built>, reader: &mut Reader) -> Vec<Arc<App>> {
                 .see(first, "the first one");
             continue;
         }
-        for (host, spot) in &hosts {
-            claims.claim(&name, host, &paths, spot, reader);
+        for host in &hosts {
+            claims.claim(&name, &spot, host, &paths, reader);
         }
         names.insert(name, spot);
         settled.extend(app.map(|app| Arc::new(App { routes: routes(&hosts, &paths), ..app })));
@@ -31,50 +32,77 @@ pub(super) fn settle(apps: Vec<Built>, reader: &mut Reader) -> Vec<Arc<App>> {
     settled
 }
 
-fn routes(hosts: &[(HostPattern, Spot)], paths: &[PathPrefix]) -> Vec<RouteMatch> {
+fn routes(hosts: &[(HostPattern, Spot)], paths: &[(PathPrefix, Spot)]) -> Vec<RouteMatch> {
     let of_host = |(host, _): &(HostPattern, Spot)| {
         let host = host.clone();
-        paths.iter().map(move |path| RouteMatch { host: host.clone(), path: path.clone() })
+        paths.iter().map(move |(path, _)| RouteMatch { host: host.clone(), path: path.clone() })
     };
     hosts.iter().flat_map(of_host).collect()
 }
 
-/// Who answers where, and the place that says so.
+/// Who answers where, and the places that say so.
 #[derive(Default)]
-struct Claims(BTreeMap<(HostPattern, PathPrefix), (AppName, Spot)>);
+struct Claims(BTreeMap<(HostPattern, PathPrefix), Claim>);
+
+/// An app's word that it answers somewhere.
+#[derive(Clone)]
+struct Claim {
+    app: AppName,
+    /// Where its name is.
+    name: Spot,
+    host: Spot,
+    path: Spot,
+}
 
 impl Claims {
-    /// Records at most one mistake for a host, however many paths are taken.
+    /// Records at most one mistake for a host, however many paths are taken. `name` is where the app's name is.
     fn claim(
         &mut self,
         app: &AppName,
-        host: &HostPattern,
-        paths: &[PathPrefix],
-        spot: &Spot,
+        name: &Spot,
+        (host, host_spot): &(HostPattern, Spot),
+        paths: &[(PathPrefix, Spot)],
         reader: &mut Reader,
     ) {
         let mut told = false;
-        for path in paths {
-            let owner = self.0.entry((host.clone(), path.clone()));
-            let std::collections::btree_map::Entry::Occupied(owner) = owner else {
-                owner.or_insert_with(|| (app.clone(), spot.clone()));
-                continue;
-            };
-            if std::mem::replace(&mut told, true) {
-                continue;
+        for (path, path_spot) in paths {
+            let (app, name) = (app.clone(), name.clone());
+            let claim = Claim { app, name, host: host_spot.clone(), path: path_spot.clone() };
+            match self.0.entry((host.clone(), path.clone())) {
+                Entry::Vacant(free) => {
+                    free.insert(claim);
+                }
+                Entry::Occupied(first) if !std::mem::replace(&mut told, true) => {
+                    claim.collides(first.get(), &format!("{host}{path}"), reader);
+                }
+                Entry::Occupied(_) => {}
             }
-            let (other, first) = owner.get();
-            if other == app {
-                reader
-                    .mistake(spot, format!("`{app}` says twice that it answers at {host}{path}"))
-                    .help("say it once")
-                    .see(first, "the first time");
-            } else {
-                reader
-                    .mistake(spot, format!("`{other}` and `{app}` both answer at {host}{path}"))
-                    .help("give one of them another host, or other `paths`")
-                    .see(first, format!("`{other}` does so here"));
-            }
+        }
+    }
+}
+
+impl Claim {
+    /// The place that says most of why it is claimed: a host that is not written follows from the name, which is not
+    /// what is wrong where a path is written.
+    fn place(&self) -> &Spot {
+        if self.host == self.name { &self.path } else { &self.host }
+    }
+
+    fn collides(&self, first: &Self, at: &str, reader: &mut Reader) {
+        let (app, other) = (&self.app, &first.app);
+        if app == other {
+            let same_host = self.host == first.host;
+            let (again, before) =
+                if same_host { (&self.path, &first.path) } else { (&self.host, &first.host) };
+            reader
+                .mistake(again, format!("`{app}` says twice that it answers at {at}"))
+                .help("say it once")
+                .see(before, "the first time");
+        } else {
+            reader
+                .mistake(self.place(), format!("`{other}` and `{app}` both answer at {at}"))
+                .help("give one of them another host, or other `paths`")
+                .see(first.place(), format!("`{other}` does so here"));
         }
     }
 }

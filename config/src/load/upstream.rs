@@ -30,7 +30,10 @@ fn meant(text: &str) -> String {
     if bare.parse::<std::net::IpAddr>().is_ok() || bare == "localhost" {
         return format!("the port is missing: such as \"{bare}:9000\"");
     }
-    "an IP address and a port, such as \"127.0.0.1:9000\"; names are not looked up".to_owned()
+    if bare.starts_with("localhost:") {
+        return "a port is from 1 to 65535".to_owned();
+    }
+    "an IP address and a port, such as \"127.0.0.1:9000\"; no name but localhost is looked up".to_owned()
 }
 
 #[cfg(test)]
@@ -46,8 +49,8 @@ mod tests {
             ("http://127.0.0.1:9000/", "\"127.0.0.1:9000\""),
             ("127.0.0.1", "port is missing"),
             ("127.0.0.1:0", "1 to 65535"),
-            ("localhost:99999", "IP address and a port"),
-            ("db.example.com:80", "names are not looked up"),
+            ("localhost:99999", "1 to 65535"),
+            ("db.example.com:80", "no name but localhost"),
         ] {
             assert!(address(wrong).is_err_and(|help| help.contains(right)), "{wrong}");
         }

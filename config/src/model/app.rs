@@ -47,7 +47,7 @@ pub struct PathPrefix(Box<str>);
 /// Why a text is no [`PathPrefix`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a path prefix begins with '/', has no '//', '/.' or '/..' segment, and no '?', '#', space or control character"
+    "a path prefix begins with '/', has no '//', '/.' or '/..' segment, also not percent-encoded, and no '?', '#', space or control character"
 )]
 pub struct PathPrefixError;
 
@@ -59,7 +59,9 @@ impl PathPrefix {
     pub fn parse(text: &str) -> Result<Self, PathPrefixError> {
         let inner = text.strip_prefix('/').ok_or(PathPrefixError)?;
         let inner = inner.strip_suffix('/').unwrap_or(inner);
-        let segment = |s: &str| !s.is_empty() && s != "." && s != "..";
+        // A percent-encoded dot is a dot (RFC 3986, section 6.2.2.2), and no path that is passed on has such a segment.
+        let plain = |s: &str| s.replace("%2e", ".").replace("%2E", ".");
+        let segment = |s: &str| !s.is_empty() && !matches!(&*plain(s), "." | "..");
         let character = |b: u8| b.is_ascii_graphic() && b != b'?' && b != b'#';
         let right = inner.is_empty() || (inner.split('/').all(segment) && inner.bytes().all(character));
         if right { Ok(Self(format!("/{inner}").into())) } else { Err(PathPrefixError) }
