@@ -1,5 +1,7 @@
 //! The admin API.
 
+use serde_json::{Value, json};
+
 use crate::harness::{App, Edge, Request, Wire, file};
 
 async fn two() -> Edge {
@@ -78,6 +80,65 @@ async fn what_is_not_there_is_404_and_the_wrong_method_405() {
 }
 
 #[tokio::test]
+async fn what_makes_no_sense_is_a_problem_too() {
+    let edge = two().await;
+    for (method, target, status, code) in [
+        ("POST", "/v1/apps/hello/sleep?depht=deep", 400, "bad-request"),
+        ("POST", "/v1/apps/hello/sleep?depth=light&depth=deep", 400, "bad-request"),
+        ("POST", "/v1/apps/%ff/wake", 400, "bad-request"),
+        ("GET", "/v1/apps/Not%20A%20Name", 404, "unknown-app"),
+        ("GET", "/v1/audit?limit=many", 400, "bad-request"),
+        ("POST", "/v1/sleep/pause?workspace=shpo", 404, "unknown-workspace"),
+        ("POST", "/v1/sleep/resume?workspace=shpo", 404, "unknown-workspace"),
+        ("POST", "/v1/sleep/pause?workspace=", 400, "bad-request"),
+    ] {
+        let answer = edge.tell(method, target).await;
+        assert_eq!(answer.status, status, "{method} {target}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {target}");
+        assert_eq!(answer.json()["code"], code, "{method} {target}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn pauses_are_shown_and_said_again_after_a_restart() {
+    let mut edge = two().await;
+    assert_eq!(edge.tell("GET", "/v1/sleep").await.json()["pauses"], json!([]));
+    assert_eq!(edge.tell("POST", "/v1/sleep/pause?workspace=shop").await.status, 200);
+    edge.kill();
+    edge.restart().await;
+    let sleep = edge.tell("GET", "/v1/sleep").await.json();
+    let pause = &sleep["pauses"][0];
+    assert_eq!((&pause["workspace"], &pause["by"]), (&json!("shop"), &json!("local")), "{sleep}");
+    assert_eq!(pause["brake"]["code"], "workspace-sleep-paused", "{sleep}");
+    assert_eq!(sleep["removals"], json!({ "within_the_hour": 0, "brake": null }));
+    let said = |level: &str| {
+        edge.log().lines().filter(|line| line.contains("workspace shop") && line.contains(level)).count()
+    };
+    assert_eq!((said("INFO"), said("WARN")), (1, 1), "{}", edge.log());
+}
+
+#[tokio::test]
+async fn the_audit_says_who_did_what_and_what_came_of_it() {
+    let edge = two().await;
+    edge.wake("hello").await;
+    edge.put_to_sleep("hello", "light").await;
+    edge.tell("POST", "/v1/sleep/pause").await;
+    let entries = edge.tell("GET", "/v1/audit").await.json()["entries"].clone();
+    let entries = entries.as_array().expect("entries");
+    let done = |entry: &Value| format!("{} {} {}", entry["actor"], entry["action"], entry["after"]["result"]);
+    assert_eq!(done(&entries[0]), r#""local" "sleep.pause" "ok""#, "{entries:?}");
+    assert_eq!(done(&entries[1]), r#""local" "app.sleep" "ok""#, "{entries:?}");
+    assert_eq!(entries[1]["before"]["state"], "awake", "{entries:?}");
+    assert_eq!(
+        (&entries[1]["after"]["state"], &entries[1]["after"]["depth"]),
+        (&json!("asleep"), &json!("light"))
+    );
+    assert_eq!(entries.last().expect("an entry")["action"], "app.wake", "{entries:?}");
+    let newest = edge.tell("GET", "/v1/audit?limit=1").await.json()["entries"].clone();
+    assert_eq!(newest.as_array().expect("entries"), &entries[..1]);
+}
+
+#[tokio::test]
 async fn a_web_page_from_elsewhere_is_refused() {
     let edge = two().await;
     let own = edge.admin().to_string();
@@ -129,6 +190,17 @@ async fn probes_and_metrics_answer() {
         [("answers of class 2xx", ["request", "2xx"]), ("answers of class 5xx", ["request", "5xx"])]
     {
         assert!(about(&words), "{what} in:\n{text}");
+    }
+    for line in [
+        r#"loco_edge_apps{state="awake"} 1"#,
+        r#"loco_edge_apps{state="asleep",depth="deep"} 1"#,
+        r#"loco_edge_brakes{brake="sleep-paused"} 0"#,
+        "loco_edge_wakes_queued 0",
+        "loco_edge_starts_under_way 0",
+        "loco_edge_store_failed_writes_total 0",
+        "loco_edge_store_lost_writes_total 0",
+    ] {
+        assert!(lines.contains(&line), "{line} in:\n{text}");
     }
     assert!(about(&["held"]), "held requests in:\n{text}");
 }

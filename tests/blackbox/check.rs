@@ -41,6 +41,7 @@ fn assert_fails(ran: &Ran, said: &[&str]) {
 async fn a_good_file_is_good() {
     let ran = run(GOOD, &["check", "apps.toml"]).await;
     assert!(ran.status.success(), "{}", ran.said);
+    assert!(ran.said.contains(": 1 app, no mistakes"), "{}", ran.said);
 }
 
 #[tokio::test]

@@ -40,6 +40,28 @@ async fn an_apps_own_words_have_its_name_and_its_owner() {
 }
 
 #[tokio::test]
+async fn the_edges_words_about_an_app_have_its_owner_and_numbers_are_numbers() {
+    let mut edge = Edge::start(&file(&[App::named("hello")])).await;
+    edge.wake("hello").await;
+    edge.end(Signal::TERM).await;
+    let entries = entries(&edge);
+    let said = |words: &str| {
+        let found =
+            entries.iter().find(|entry| entry["fields"]["message"] == words || entry["message"] == words);
+        let entry = found.unwrap_or_else(|| panic!("{words:?} is not in:\n{}", edge.log()));
+        let fields = if entry["fields"].is_object() { &entry["fields"] } else { entry };
+        for field in ["app", "org", "workspace", "region", "environment"] {
+            assert!(fields[field].is_string(), "no {field} in {entry}");
+        }
+        fields.clone()
+    };
+    assert!(said("started")["instance"].is_u64() && said("started")["pid"].is_u64(), "{}", said("started"));
+    assert!(said("awake")["took_ms"].as_f64().is_some_and(|took| took > 0.0), "{}", said("awake"));
+    let exit = said("ended")["exit"].as_str().map(str::to_owned);
+    assert!(exit.as_deref().is_some_and(|exit| exit == "signal 15" || exit == "code 0"), "{exit:?}");
+}
+
+#[tokio::test]
 async fn nothing_secret_is_written() {
     let mut edge = Edge::start(&file(&[App::named("hello").env("API_KEY", "s3cret-of-env")])).await;
     let request = Request::post("hello", "/?token=s3cret-of-query", "s3cret-of-body")
