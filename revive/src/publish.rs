@@ -80,15 +80,6 @@ impl Gateways {
         self.attached.keys().copied()
     }
 
-    /// Every gateway gets a new table, which says all that its outbox still had to say.
-    pub fn replace(&mut self, table: &Table) {
-        for outbox in self.attached.values_mut() {
-            outbox.table = Some(table.clone());
-            outbox.order.clear();
-            outbox.waiting.clear();
-        }
-    }
-
     /// Every gateway shall hear the state of this app.
     pub fn publish(&mut self, app: &AppId) {
         for outbox in self.attached.values_mut() {

@@ -14,7 +14,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use config::model::AppId;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::brakes::{Pause, Scope};
@@ -95,52 +94,12 @@ impl Store {
         apps::load(&self.connection).map_err(|e| self.error(e))
     }
 
-    /// Remembers an app as it is now.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn save_app(&mut self, app: &AppRow) -> Result<(), StoreError> {
-        apps::save(&self.connection, app).map_err(|e| self.error(e))
-    }
-
-    /// Forgets an app. Unknown ones are forgotten already.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn forget_app(&mut self, app: &AppId) -> Result<(), StoreError> {
-        apps::forget(&self.connection, app).map_err(|e| self.error(e))
-    }
-
     /// All pauses of sleep.
     ///
     /// # Errors
     /// Where the file cannot be read, or names a workspace that cannot be: a brake is not left out silently.
     pub fn brakes(&self) -> Result<Vec<(Scope, Pause)>, StoreError> {
         pauses::load(&self.connection).map_err(|e| self.error(e))
-    }
-
-    /// Remembers a pause; it replaces one of the same scope.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn set_brake(&mut self, scope: &Scope, pause: &Pause) -> Result<(), StoreError> {
-        pauses::set(&self.connection, scope, pause).map_err(|e| self.error(e))
-    }
-
-    /// Forgets a pause.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn lift_brake(&mut self, scope: &Scope) -> Result<(), StoreError> {
-        pauses::lift(&self.connection, scope).map_err(|e| self.error(e))
-    }
-
-    /// Appends to the audit, of which the newest [`AUDIT_KEPT`] entries are kept.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn append_audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.commit(|transaction| audit::append(transaction, entry))
     }
 
     /// The newest entries of the audit, newest first, at most `limit`.

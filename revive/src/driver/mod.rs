@@ -13,6 +13,7 @@ pub mod braking;
 mod due;
 mod quiesce;
 mod record;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -24,7 +25,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::link::{Activity, Depth, Instance, Phase, Round, Status, Table, ToGateway, ToRevive};
+use config::link::{Activity, Depth, Instance, Round, Status, ToRevive};
 use config::model::{App, AppId};
 use config::settings;
 use tokio::sync::mpsc;
@@ -376,39 +377,4 @@ impl Driver {
             self.estimates_at.get_or_insert_with(|| clock::now() + ESTIMATE_INTERVAL);
         }
     }
-
-    /// Tells gateways what has changed.
-    fn flush(&mut self) {
-        let now = clock::now();
-        let (apps, line) = (&self.apps, (&self.admission, self.typical.wake()));
-        let left = self.gateways.flush(|id| {
-            let status = told(apps.get(id)?, line, now)?;
-            Some(ToGateway::State { app: id.clone(), status })
-        });
-        for gateway in left {
-            self.lost(gateway);
-        }
-    }
-
-    fn left(&mut self, gateway: GatewayId) {
-        if self.gateways.detach(gateway) {
-            self.lost(gateway);
-        }
-    }
-
-    fn table(&self) -> Table {
-        let now = clock::now();
-        let line = (&self.admission, self.typical.wake());
-        let told = |record: &Record| Some((record.app.clone(), told(record, line, now)?));
-        Table { generation: self.generation, apps: self.apps.values().filter_map(told).collect() }
-    }
-}
-
-/// What gateways are told of an app.
-fn told(record: &Record, (admission, typical): (&Admission, Duration), now: Instant) -> Option<Status> {
-    let mut status = record.status(now)?;
-    if let Status::Waking { estimate, phase: Phase::Queued, .. } = &mut status {
-        *estimate = admission.estimate(&record.app.id, now, typical);
-    }
-    Some(status)
 }

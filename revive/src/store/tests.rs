@@ -5,7 +5,7 @@ use std::fs;
 use std::num::NonZeroU32;
 
 use config::link::{Depth, Failure};
-use config::model::{AppName, Label};
+use config::model::{AppId, AppName, Label};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -41,6 +41,29 @@ pub(super) fn entry(n: usize) -> AuditEntry {
 pub(super) fn fresh() -> (Store, TempDir) {
     let dir = TempDir::new().unwrap();
     (Store::open(dir.path()).unwrap(), dir)
+}
+
+/// One write at a time, as the writer's batches make them.
+impl Store {
+    fn save_app(&mut self, app: &AppRow) -> Result<(), StoreError> {
+        apps::save(&self.connection, app).map_err(|e| self.error(e))
+    }
+
+    fn forget_app(&mut self, app: &AppId) -> Result<(), StoreError> {
+        apps::forget(&self.connection, app).map_err(|e| self.error(e))
+    }
+
+    fn set_brake(&mut self, scope: &Scope, pause: &Pause) -> Result<(), StoreError> {
+        pauses::set(&self.connection, scope, pause).map_err(|e| self.error(e))
+    }
+
+    fn lift_brake(&mut self, scope: &Scope) -> Result<(), StoreError> {
+        pauses::lift(&self.connection, scope).map_err(|e| self.error(e))
+    }
+
+    fn append_audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.commit(|transaction| audit::append(transaction, entry))
+    }
 }
 
 /// The file as plain SQLite.

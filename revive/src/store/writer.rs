@@ -77,27 +77,27 @@ impl Writer {
         Ok(Self(Arc::new(handle)))
     }
 
-    /// As [`Store::save_app`]; of several for one app only the last may be written.
+    /// Remembers an app as it is now; of several for one app only the last may be written.
     pub fn save_app(&self, app: AppRow) {
         self.0.0.add(|batch| batch.app(app.id.clone(), AppWrite::Save(app)));
     }
 
-    /// As [`Store::forget_app`].
+    /// Forgets an app. Unknown ones are forgotten already.
     pub fn forget_app(&self, app: AppId) {
         self.0.0.add(|batch| batch.app(app, AppWrite::Forget));
     }
 
-    /// As [`Store::set_brake`].
+    /// Remembers a pause; it replaces one of the same scope.
     pub fn set_brake(&self, scope: Scope, pause: Pause) {
         self.0.0.add(|batch| batch.pause(scope, PauseWrite::Set(pause)));
     }
 
-    /// As [`Store::lift_brake`].
+    /// Forgets a pause.
     pub fn lift_brake(&self, scope: Scope) {
         self.0.0.add(|batch| batch.pause(scope, PauseWrite::Lift));
     }
 
-    /// As [`Store::append_audit`].
+    /// Appends to the audit, of which the newest [`AUDIT_KEPT`](super::AUDIT_KEPT) entries are kept.
     pub fn append_audit(&self, entry: AuditEntry) {
         self.0.0.add(|batch| batch.audit(entry));
     }
