@@ -63,3 +63,15 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
         Err(problem) => problem.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_names_are_said_once_and_its_own_address_is_one() {
+        let names = |address: [u8; 4]| Guard::of((address, 9_901).into()).0.join(" ");
+        assert_eq!(names([127, 0, 0, 1]), "localhost:9901 127.0.0.1:9901 [::1]:9901");
+        assert_eq!(names([10, 0, 0, 1]), "localhost:9901 127.0.0.1:9901 [::1]:9901 10.0.0.1:9901");
+    }
+}
