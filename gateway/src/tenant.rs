@@ -11,7 +11,8 @@ impl Identity {
     /// The headers of an app.
     ///
     /// # Errors
-    /// Never: labels, names and ids are visible ASCII.
+    /// Where a name is no header value. The model's names are parsed so that they are; whoever adds another kind learns
+    /// of it here, and loses one app, not the table.
     pub fn of(app: &model::App) -> Result<Self, http::header::InvalidHeaderValue> {
         let workspace = HeaderValue::from_str(app.tenant.workspace.as_str())?;
         Ok(Self([
