@@ -192,7 +192,7 @@ pub enum Failure {
     NeverListened,
     /// It listens, but its health check did not succeed.
     Unhealthy,
-    /// It was up and then ended, again and again.
+    /// It was up and then ended, again and again; or it was up and then nobody listened any more.
     Crashed,
 }
 
@@ -257,6 +257,14 @@ pub enum ToRevive {
         instance: Instance,
         /// `NeverListened` or `Unhealthy`.
         so_far: Failure,
+    },
+    /// An instance that was up refuses connections, several in a row. Said once, until its app's state is told anew or
+    /// a connection succeeds.
+    Unreachable {
+        /// Which app.
+        app: AppId,
+        /// Which run.
+        instance: Instance,
     },
 }
 

@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::link::{Activity, Depth, Instance, Round, Status, ToRevive};
+use config::link::{Activity, Depth, Failure, Instance, Round, Status, ToRevive};
 use config::model::{App, AppId};
 use config::settings;
 use tokio::sync::mpsc;
@@ -197,6 +197,7 @@ impl Driver {
             ToRevive::NotReachable { app, instance, so_far } => {
                 self.happen(&app, Event::NotReachable { instance, so_far });
             }
+            ToRevive::Unreachable { app, instance } => self.happen(&app, Event::Unreachable { instance }),
         }
     }
 
@@ -218,17 +219,23 @@ impl Driver {
     /// What the platform says.
     fn report(&mut self, report: Report) {
         let Report { app, instance, event } = report;
+        let Some(record) = self.apps.get_mut(&app) else { return };
         let event = match event {
             platform::Event::Created { endpoint, pid } => {
-                if let Some(record) = self.apps.get_mut(&app) {
-                    record.pid = pid.map(|pid| (instance, pid));
-                }
+                record.pid = pid.map(|pid| (instance, pid));
                 Event::Created { instance, endpoint }
             }
             platform::Event::NotCreated(failure) => Event::NotCreated { instance, failure },
             platform::Event::Paused => Event::Paused { instance },
             platform::Event::Resumed => Event::Resumed { instance },
-            platform::Event::Exited(_) => Event::Exited { instance },
+            platform::Event::Ending(exit) => {
+                record.ended(instance, exit);
+                Event::Ending { instance }
+            }
+            platform::Event::Exited(exit) => {
+                record.ended(instance, exit);
+                Event::Exited { instance }
+            }
         };
         self.happen(&app, event);
     }
@@ -278,8 +285,11 @@ impl Driver {
             Action::Stop(instance) => self.platform.submit(Command::Stop(instance)),
             Action::WakeEnded(ended) => self.wake_ended(id, ended, now),
             Action::Crashed(instance) => {
+                let exit = record.exit_of(Some(instance));
+                record.fails(Failure::Crashed, exit, (self.wall)());
                 self.metrics.crashed(&record.app);
-                tell!(warn, &record.app, instance = instance.0, "the app ended while it was awake");
+                let exit = exit.map(tracing::field::display);
+                tell!(warn, &record.app, instance = instance.0, exit, "the app ended while it was awake");
             }
         }
     }
@@ -290,7 +300,12 @@ impl Driver {
         let took_ms = view::millis(ended.took(now));
         match ended.result {
             Ok(()) => tell!(info, &record.app, took_ms, "awake"),
-            Err(failure) => tell!(warn, &record.app, took_ms, failure = failure.code(), "the wake failed"),
+            Err(failure) => {
+                let exit = record.exit_of(ended.instance);
+                record.fails(failure, exit, (self.wall)());
+                let exit = exit.map(tracing::field::display);
+                tell!(warn, &record.app, took_ms, failure = failure.code(), exit, "the wake failed");
+            }
         }
         self.typical.learn(&ended, now);
         record.last_wake = Some((ended, now));
@@ -323,8 +338,7 @@ impl Driver {
         match &after {
             State::Draining(draining) => self.begin_quiesce(id, draining.round),
             State::Light(_) | State::Deep { .. } => self.fell_asleep(id, before, now),
-            State::Failed(failed) => record.last_failure = Some((failed.failure, clocks.1)),
-            State::Awake(_) | State::Waking(_) | State::Gone { .. } => {}
+            State::Awake(_) | State::Waking(_) | State::Failed(_) | State::Gone { .. } => {}
         }
         let Some(record) = self.apps.get(id) else { return };
         match after {

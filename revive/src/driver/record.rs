@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::KEPT_AWAKE;
 use crate::idle::Usage;
 use crate::lifecycle::{Failed, Retry, State, WakeEnded};
+use crate::platform::Exit;
 use crate::publish::GatewayId;
 use crate::store::{AppRow, FailureRun, LastKnown, UnixMillis};
 
@@ -39,8 +40,10 @@ pub(super) struct Record {
     pub by_gateway: HashMap<GatewayId, Counts>,
     /// Its last wake, and when that ended.
     pub last_wake: Option<(WakeEnded, Instant)>,
-    /// Its last failure, and when it was.
-    pub last_failure: Option<(Failure, SystemTime)>,
+    /// Its last failure.
+    pub last_failure: Option<LastFailure>,
+    /// The run that ended last, and how.
+    pub exit: Option<(Instance, Exit)>,
     /// The process of an instance.
     pub pid: Option<(Instance, u32)>,
     /// Gateways that have not yet said that they hold its requests, and what the others said.
@@ -60,6 +63,17 @@ pub(super) enum Life {
     Ours(State),
     /// Somebody else does: it is taken to be up, always.
     Theirs,
+}
+
+/// How an app failed last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LastFailure {
+    /// Why.
+    pub failure: Failure,
+    /// When.
+    pub at: SystemTime,
+    /// If its program ended: how.
+    pub exit: Option<Exit>,
 }
 
 /// What a gateway has of an app.
@@ -148,7 +162,9 @@ impl Record {
         };
         let kept = stored.filter(|row| row.failures.is_some() || row.state == LastKnown::Asleep(Depth::Deep));
         let since = kept.map_or(now, |row| (monotonic(row.since, now), row.since.time()));
-        let failure = stored.and_then(|row| Some((row.failures?.last, row.since.time())));
+        let last_failure = stored.and_then(|row| {
+            Some(LastFailure { failure: row.failures?.last, at: row.since.time(), exit: None })
+        });
         let last_active = stored.and_then(|row| row.last_activity).map(|at| monotonic(at, now));
         Self {
             app,
@@ -161,7 +177,8 @@ impl Record {
             wanted_by: HashSet::new(),
             by_gateway: HashMap::new(),
             last_wake: None,
-            last_failure: failure,
+            last_failure,
+            exit: None,
             pid: None,
             quiesce: Quiesce::default(),
             sleepers: Vec::new(),
@@ -208,6 +225,22 @@ impl Record {
 
     fn add_up(&mut self) {
         self.usage.open = self.by_gateway.values().map(|counts| counts.open).sum();
+    }
+
+    /// A run of it has ended, but for what it left: there is no process any more that one could look at.
+    pub(super) fn ended(&mut self, instance: Instance, exit: Exit) {
+        self.exit = Some((instance, exit));
+        self.pid = self.pid.filter(|(of, _)| *of != instance);
+    }
+
+    /// How a run ended, if it did.
+    pub(super) fn exit_of(&self, instance: Option<Instance>) -> Option<Exit> {
+        self.exit.filter(|(of, _)| Some(*of) == instance).map(|(_, exit)| exit)
+    }
+
+    /// It has failed, or crashed.
+    pub(super) fn fails(&mut self, failure: Failure, exit: Option<Exit>, at: SystemTime) {
+        self.last_failure = Some(LastFailure { failure, at, exit });
     }
 
     /// Requests that wait for it, at all gateways.

@@ -51,10 +51,10 @@ mod tests {
         let wake = |millis: u64| {
             let created = begin + Duration::from_secs(1);
             let marks = vec![(Phase::Queued, begin), (Phase::Creating, created)];
-            (WakeEnded { result: Ok(()), marks }, created + Duration::from_millis(millis))
+            (WakeEnded { result: Ok(()), instance: None, marks }, created + Duration::from_millis(millis))
         };
         let mut typical = Typical::Unknown;
-        let resumed = WakeEnded { result: Ok(()), marks: vec![(Phase::Starting, begin)] };
+        let resumed = WakeEnded { result: Ok(()), instance: None, marks: vec![(Phase::Starting, begin)] };
         typical.learn(&resumed, begin + Duration::from_secs(60));
         assert_eq!(typical.wake(), UNKNOWN);
         for (millis, expected) in [(80, 80), (80, 80), (880, 180)] {

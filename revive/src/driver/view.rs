@@ -6,7 +6,7 @@ use config::link::{Depth, Instance};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::record::{Record, wall};
+use super::record::{LastFailure, Record, wall};
 use crate::lifecycle::{State, WakeEnded};
 
 /// See the API's description of `GET /v1/apps/{name}`.
@@ -81,6 +81,8 @@ pub struct FailureView {
     pub code: &'static str,
     /// When it happened (RFC 3339).
     pub at: String,
+    /// If its program ended: `code 7`, `signal 9`.
+    pub exit: Option<String>,
 }
 
 /// The name of a state.
@@ -136,15 +138,18 @@ pub(super) fn view(record: &Record, now: (Instant, SystemTime)) -> AppView {
         held: record.held(),
         last_activity: record.ever_active.then(|| rfc3339(wall(record.usage.last_active, now))),
         last_wake: record.last_wake.as_ref().map(|(ended, at)| wake_view(ended, *at)),
-        last_failure: record
-            .last_failure
-            .map(|(failure, at)| FailureView { code: failure.code(), at: rfc3339(at) }),
+        last_failure: record.last_failure.map(failure_view),
         instance: state.and_then(State::instance).map(|Instance(number)| number),
         pid: record.pid.filter(|(of, _)| state.and_then(State::instance) == Some(*of)).map(|(_, pid)| pid),
         routes: app.routes.iter().map(|route| format!("{}{}", route.host, route.path)).collect(),
         port: record.port,
         url: record.url.clone(),
     }
+}
+
+fn failure_view(last: LastFailure) -> FailureView {
+    let LastFailure { failure, at, exit } = last;
+    FailureView { code: failure.code(), at: rfc3339(at), exit: exit.map(|exit| exit.to_string()) }
 }
 
 fn wake_view(ended: &WakeEnded, at: Instant) -> WakeView {

@@ -9,13 +9,15 @@
 //!                                                                    │ NotCreated, Exited, too late
 //!                        Waking ◄── Wanted after retry_at ── Failed ◄┘
 //!
-//!   Awake ── Exited: the first time Waking: Queued, then Failed until retry_at, then Waking by itself
+//!   Awake ── Ending, Exited: the first time Waking: Clearing or Queued, then Failed until retry_at, then Waking by itself
+//!   Awake ── Unreachable: Waking: Returning, which leads to Awake again, or as above, or to Failed
 //!   any ──── Changed: the old instance is stopped, and Waking: Clearing if it was up or on its way, else Deep
 //!   any ──── Deleted: Gone, from where nothing leads back
 //! ```
 //!
 //! `Clearing`, and `leaving` where there is no wake, are why two instances of an app never run at once: what was told
-//! to stop is remembered until the platform says that it has ended, and nothing is started before.
+//! to stop, or is ending by itself, is remembered until the platform says that nothing of it is left, and nothing is
+//! started before.
 //!
 //! Each state has one function that names **every** event: here, and for the way up in `waking`. What cannot happen, or comes too late, changes
 //! nothing: an event about an instance or a round that is not the current one is news of the past.
@@ -91,7 +93,15 @@ fn awake(running: Running, event: Event, rules: &Rules, now: Instant) -> Transit
             let deadline = now + QUIESCE_TIMEOUT;
             to(State::Draining(Draining { running, depth, round, deadline }), [])
         }
-        Event::Exited { instance: ended } if ended == instance => crashed(&running, rules, now),
+        Event::Ending { instance: ended } if ended == instance => {
+            crashed(instance, Some(instance), running.unforgiven(now), rules, now)
+        }
+        Event::Exited { instance: ended } if ended == instance => {
+            crashed(instance, None, running.unforgiven(now), rules, now)
+        }
+        Event::Unreachable { instance: lost } if lost == instance => {
+            to(returning(&running, now + rules.grace, now), [])
+        }
         Event::Changed => to(clear(instance, 0, Retry::OnRequest, now), [Action::Stop(instance)]),
         Event::Deleted => to(State::Gone { leaving: Some(instance) }, [Action::Stop(instance)]),
         Event::Granted { .. } => stay(State::Awake(running), [Action::Release]),
@@ -102,9 +112,11 @@ fn awake(running: Running, event: Event, rules: &Rules, now: Instant) -> Transit
         | Event::NotCreated { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. }
+        | Event::Ending { .. }
         | Event::Exited { .. }
         | Event::Reachable { .. }
         | Event::NotReachable { .. }
+        | Event::Unreachable { .. }
         | Event::Tick => stay(State::Awake(running), []),
     }
 }
@@ -124,6 +136,9 @@ fn draining(draining: Draining, event: Event, now: Instant) -> Transition {
         },
         Event::Tick if now >= deadline => to(State::Awake(running), []),
         // It was about to be ended or paused: nobody misses it.
+        Event::Ending { instance: ended } if ended == instance => {
+            to(State::Deep { leaving: Some(instance) }, [])
+        }
         Event::Exited { instance: ended } if ended == instance => to(State::Deep { leaving: None }, []),
         Event::Changed => to(clear(instance, 0, Retry::OnRequest, now), [Action::Stop(instance)]),
         Event::Deleted => to(State::Gone { leaving: Some(instance) }, [Action::Stop(instance)]),
@@ -135,9 +150,11 @@ fn draining(draining: Draining, event: Event, now: Instant) -> Transition {
         | Event::NotCreated { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. }
+        | Event::Ending { .. }
         | Event::Exited { .. }
         | Event::Reachable { .. }
         | Event::NotReachable { .. }
+        | Event::Unreachable { .. }
         | Event::Tick => stay(State::Draining(draining), []),
     }
 }
@@ -155,6 +172,9 @@ fn light(running: Running, event: Event, now: Instant) -> Transition {
         Event::Sleep { depth: Depth::Deep, .. } | Event::Changed => {
             to(State::Deep { leaving: Some(instance) }, [Action::Stop(instance)])
         }
+        Event::Ending { instance: ended } if ended == instance => {
+            to(State::Deep { leaving: Some(instance) }, [])
+        }
         Event::Exited { instance: ended } if ended == instance => to(State::Deep { leaving: None }, []),
         Event::Deleted => to(State::Gone { leaving: Some(instance) }, [Action::Stop(instance)]),
         Event::Granted { .. } => stay(State::Light(running), [Action::Release]),
@@ -165,9 +185,11 @@ fn light(running: Running, event: Event, now: Instant) -> Transition {
         | Event::NotCreated { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. }
+        | Event::Ending { .. }
         | Event::Exited { .. }
         | Event::Reachable { .. }
         | Event::NotReachable { .. }
+        | Event::Unreachable { .. }
         | Event::Tick => stay(State::Light(running), []),
     }
 }
@@ -187,9 +209,11 @@ fn deep(leaving: Option<Instance>, event: Event, now: Instant) -> Transition {
         | Event::NotCreated { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. }
+        | Event::Ending { .. }
         | Event::Exited { .. }
         | Event::Reachable { .. }
         | Event::NotReachable { .. }
+        | Event::Unreachable { .. }
         | Event::Tick
         | Event::Changed => stay(State::Deep { leaving }, []),
     }
@@ -218,9 +242,11 @@ fn failed(mut failed: Failed, event: Event, now: Instant) -> Transition {
         | Event::NotCreated { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. }
+        | Event::Ending { .. }
         | Event::Exited { .. }
         | Event::Reachable { .. }
         | Event::NotReachable { .. }
+        | Event::Unreachable { .. }
         | Event::Tick => stay(State::Failed(failed), []),
     }
 }
@@ -239,9 +265,11 @@ fn gone(leaving: Option<Instance>, event: Event) -> Transition {
         | Event::NotCreated { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. }
+        | Event::Ending { .. }
         | Event::Exited { .. }
         | Event::Reachable { .. }
         | Event::NotReachable { .. }
+        | Event::Unreachable { .. }
         | Event::Tick
         | Event::Changed
         | Event::Deleted => stay(State::Gone { leaving }, []),
@@ -281,17 +309,32 @@ fn try_again(failed: &Failed, now: Instant) -> Transition {
     begin(failed.leaving, failed.failures, failed.retry, now)
 }
 
-/// The app ended while it was awake. The first time it is started again at once, though through admission: a crash of
-/// many at once, for want of memory say, must not become a start of many at once.
-fn crashed(running: &Running, rules: &Rules, now: Instant) -> Transition {
-    let failures = running.unforgiven(now).saturating_add(1);
-    let crash = Action::Crashed(running.instance);
-    if failures == 1 {
-        let actions = [Action::Enqueue, crash];
-        return to(wake(WakeStep::Queued, failures, Retry::ByItself, Phase::Queued, now), actions);
-    }
-    let retry = if failures <= RESTARTS { Retry::ByItself } else { Retry::OnRequest };
-    let retry_at = now + rules.backoff(failures - 1);
-    let failure = Failure::Crashed;
-    to(State::Failed(Failed { failure, failures, retry_at, retry, leaving: None }), [crash])
+/// Nobody listens any more at an app that is awake. It may be back before long: its requests wait for it as if it were
+/// starting.
+fn returning(running: &Running, deadline: Instant, now: Instant) -> State {
+    let Running { instance, endpoint, .. } = *running;
+    let step = WakeStep::Returning { instance, endpoint, deadline };
+    wake(step, running.unforgiven(now), Retry::ByItself, Phase::Starting, now)
+}
+
+/// The app ended while it was awake, after so many failures in a row, and what it left is still `leaving`. The first
+/// time it is started again at once, though through admission: a crash of many at once, for want of memory say, must
+/// not become a start of many at once.
+fn crashed(
+    instance: Instance,
+    leaving: Option<Instance>,
+    failures: u32,
+    rules: &Rules,
+    now: Instant,
+) -> Transition {
+    let failures = failures.saturating_add(1);
+    let mut transition = if failures == 1 {
+        begin(leaving, failures, Retry::ByItself, now)
+    } else {
+        let retry = if failures <= RESTARTS { Retry::ByItself } else { Retry::OnRequest };
+        let retry_at = now + rules.backoff(failures - 1);
+        to(State::Failed(Failed { failure: Failure::Crashed, failures, retry_at, retry, leaving }), [])
+    };
+    transition.actions.push(Action::Crashed(instance));
+    transition
 }

@@ -98,6 +98,15 @@ pub enum WakeStep {
         /// What that failure would be, as far as the probers know.
         so_far: Failure,
     },
+    /// It was up, and nobody listens there any more; the gateways ask it until somebody does again.
+    Returning {
+        /// Which run.
+        instance: Instance,
+        /// Where it listened.
+        endpoint: SocketAddr,
+        /// When it has failed.
+        deadline: Instant,
+    },
     /// The platform was told to let a paused instance go on.
     Resuming {
         /// What was paused.
@@ -181,6 +190,11 @@ pub enum Event {
         /// Which run.
         instance: Instance,
     },
+    /// An instance has ended by itself, but something of it is left, which the platform is ending: then comes `Exited`.
+    Ending {
+        /// Which run.
+        instance: Instance,
+    },
     /// Nothing of an instance is left, whoever ended it.
     Exited {
         /// Which run.
@@ -197,6 +211,11 @@ pub enum Event {
         instance: Instance,
         /// What is wrong with it, should it stay so.
         so_far: Failure,
+    },
+    /// A gateway's connections to an instance that was up are refused.
+    Unreachable {
+        /// Which run.
+        instance: Instance,
     },
     /// A deadline may have passed.
     Tick,
@@ -245,6 +264,8 @@ pub enum Action {
 pub struct WakeEnded {
     /// Up, or why not.
     pub result: Result<(), Failure>,
+    /// Which run it came to.
+    pub instance: Option<Instance>,
     /// When each phase began, in order.
     pub marks: Vec<(Phase, Instant)>,
 }
@@ -325,7 +346,7 @@ impl Waking {
             // Nobody listens yet: its program is still beginning.
             WakeStep::Probing { so_far: Failure::NeverListened, .. } => Phase::Starting,
             WakeStep::Probing { .. } => Phase::Probing,
-            WakeStep::Resuming { .. } => Phase::Starting,
+            WakeStep::Returning { .. } | WakeStep::Resuming { .. } => Phase::Starting,
         }
     }
 
@@ -341,13 +362,16 @@ impl Waking {
             }
             WakeStep::Creating { deadline, .. }
             | WakeStep::Probing { deadline, .. }
+            | WakeStep::Returning { deadline, .. }
             | WakeStep::Resuming { deadline, .. } => Some(deadline),
         }
     }
 
     fn status(&self, now: Instant) -> Status {
         let probe = match self.step {
-            WakeStep::Probing { instance, endpoint, .. } => Some(Probe { instance, endpoint }),
+            WakeStep::Probing { instance, endpoint, .. } | WakeStep::Returning { instance, endpoint, .. } => {
+                Some(Probe { instance, endpoint })
+            }
             WakeStep::Clearing(_)
             | WakeStep::Queued
             | WakeStep::Creating { .. }
@@ -363,9 +387,10 @@ impl WakeStep {
     pub fn instance(&self) -> Option<Instance> {
         match self {
             Self::Queued => None,
-            Self::Clearing(instance) | Self::Creating { instance, .. } | Self::Probing { instance, .. } => {
-                Some(*instance)
-            }
+            Self::Clearing(instance)
+            | Self::Creating { instance, .. }
+            | Self::Probing { instance, .. }
+            | Self::Returning { instance, .. } => Some(*instance),
             Self::Resuming { running, .. } => Some(running.instance),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use config::link::{Failure, Instance};
 
 use super::state::{Action, Event, Failed, Retry, Running, State, WakeEnded, WakeStep, Waking};
-use super::{RESTARTS, Rules, Transition, WITHDRAWN_AFTER, stay, to};
+use super::{RESTARTS, Rules, Transition, WITHDRAWN_AFTER, crashed, stay, to};
 
 /// Everything that can happen to an app on its way up.
 pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Instant) -> Transition {
@@ -34,13 +34,13 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
         (Event::NotCreated { instance, failure }, WakeStep::Creating { instance: ours, .. })
             if instance == ours =>
         {
-            give_up(waking, failure, None, rules, now)
+            give_up(waking, failure, Left::Nothing, rules, now)
         }
-        (Event::Reachable { instance }, WakeStep::Probing { instance: ours, endpoint, .. })
-            if instance == ours =>
-        {
-            up(waking, instance, endpoint, now)
-        }
+        (
+            Event::Reachable { instance },
+            WakeStep::Probing { instance: ours, endpoint, .. }
+            | WakeStep::Returning { instance: ours, endpoint, .. },
+        ) if instance == ours => up(waking, instance, endpoint, now),
         (
             Event::NotReachable { instance, so_far },
             WakeStep::Probing { instance: ours, endpoint, deadline, .. },
@@ -56,13 +56,26 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
             onward(waking, WakeStep::Queued, now, [Action::Enqueue])
         }
         // Somebody ended it while it was paused. The wake goes on, from nothing: whoever asked does not care.
+        (Event::Ending { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
+            onward(waking, WakeStep::Clearing(instance), now, [])
+        }
         (Event::Exited { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
             onward(waking, WakeStep::Queued, now, [Action::Enqueue])
         }
         (
+            Event::Ending { instance },
+            WakeStep::Creating { instance: ours, .. } | WakeStep::Probing { instance: ours, .. },
+        ) if instance == ours => give_up(waking, Failure::ExitedEarly, Left::Ending(instance), rules, now),
+        (
             Event::Exited { instance },
             WakeStep::Creating { instance: ours, .. } | WakeStep::Probing { instance: ours, .. },
-        ) if instance == ours => give_up(waking, Failure::ExitedEarly, None, rules, now),
+        ) if instance == ours => give_up(waking, Failure::ExitedEarly, Left::Nothing, rules, now),
+        (Event::Ending { instance }, WakeStep::Returning { instance: ours, .. }) if instance == ours => {
+            ended_after_all(waking, instance, Some(instance), rules, now)
+        }
+        (Event::Exited { instance }, WakeStep::Returning { instance: ours, .. }) if instance == ours => {
+            ended_after_all(waking, instance, None, rules, now)
+        }
         (Event::Tick, _) => overdue(waking, rules, now),
         (Event::Changed, step) => renew(waking, step, now),
         (Event::Deleted, step) => to(State::Gone { leaving: step.instance() }, abandon(step)),
@@ -73,9 +86,11 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
             | Event::NotCreated { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
+            | Event::Ending { .. }
             | Event::Exited { .. }
             | Event::Reachable { .. }
-            | Event::NotReachable { .. },
+            | Event::NotReachable { .. }
+            | Event::Unreachable { .. },
             _,
         ) => stay(State::Waking(waking), []),
     }
@@ -100,25 +115,49 @@ fn onward(
 fn up(waking: Waking, instance: Instance, endpoint: SocketAddr, now: Instant) -> Transition {
     let wake_took = now.saturating_duration_since(waking.since(now));
     let running = Running { instance, endpoint, since: now, wake_took, failures: waking.failures };
-    let ended = WakeEnded { result: Ok(()), marks: waking.marks };
+    let ended = WakeEnded { result: Ok(()), instance: Some(instance), marks: waking.marks };
     to(State::Awake(running), release(waking.step).chain([Action::WakeEnded(ended)]))
 }
 
+/// What a failed wake leaves.
+enum Left {
+    /// Nothing.
+    Nothing,
+    /// The rest of an instance, which is being ended.
+    Ending(Instance),
+    /// An instance that runs, and is to be stopped.
+    Running(Instance),
+}
+
 /// The end of a wake: the app is not up, and what there is of it is stopped.
-fn give_up(
-    waking: Waking,
-    failure: Failure,
-    leaving: Option<Instance>,
-    rules: &Rules,
-    now: Instant,
-) -> Transition {
+fn give_up(waking: Waking, failure: Failure, left: Left, rules: &Rules, now: Instant) -> Transition {
+    let (leaving, stop) = match left {
+        Left::Nothing => (None, None),
+        Left::Ending(instance) => (Some(instance), None),
+        Left::Running(instance) => (Some(instance), Some(Action::Stop(instance))),
+    };
     let failures = waking.failures.saturating_add(1);
     let retry_at = now + rules.backoff(failures);
     let retry = if failures <= RESTARTS { waking.retry } else { Retry::OnRequest };
     let failed = Failed { failure, failures, retry_at, retry, leaving };
-    let ended = WakeEnded { result: Err(failure), marks: waking.marks };
-    let stop = leaving.map(Action::Stop).into_iter();
-    to(State::Failed(failed), stop.chain(release(waking.step)).chain([Action::WakeEnded(ended)]))
+    let ended = WakeEnded { result: Err(failure), instance: waking.step.instance(), marks: waking.marks };
+    to(State::Failed(failed), stop.into_iter().chain(release(waking.step)).chain([Action::WakeEnded(ended)]))
+}
+
+/// Nobody listened because it was about to end: a crash like any other.
+fn ended_after_all(
+    waking: Waking,
+    instance: Instance,
+    leaving: Option<Instance>,
+    rules: &Rules,
+    now: Instant,
+) -> Transition {
+    let mut transition = crashed(instance, leaving, waking.failures, rules, now);
+    if let State::Failed(Failed { failure, .. }) = transition.state {
+        let ended = WakeEnded { result: Err(failure), instance: Some(instance), marks: waking.marks };
+        transition.actions.push(Action::WakeEnded(ended));
+    }
+    transition
 }
 
 /// A deadline of a wake may have passed. Only what waits is withdrawn: a start that has its slot is seen through, or
@@ -129,18 +168,22 @@ fn overdue(waking: Waking, rules: &Rules, now: Instant) -> Transition {
         WakeStep::Clearing(old) if unwanted => to(State::Deep { leaving: Some(old) }, []),
         WakeStep::Queued if unwanted => to(State::Deep { leaving: None }, [Action::Withdraw]),
         WakeStep::Creating { instance, deadline } if now >= deadline => {
-            give_up(waking, Failure::NotStarted, Some(instance), rules, now)
+            give_up(waking, Failure::NotStarted, Left::Running(instance), rules, now)
         }
         WakeStep::Probing { instance, deadline, so_far, .. } if now >= deadline => {
-            give_up(waking, so_far, Some(instance), rules, now)
+            give_up(waking, so_far, Left::Running(instance), rules, now)
+        }
+        WakeStep::Returning { instance, deadline, .. } if now >= deadline => {
+            give_up(waking, Failure::Crashed, Left::Running(instance), rules, now)
         }
         WakeStep::Resuming { running, deadline } if now >= deadline => {
-            give_up(waking, Failure::NotStarted, Some(running.instance), rules, now)
+            give_up(waking, Failure::NotStarted, Left::Running(running.instance), rules, now)
         }
         WakeStep::Clearing(_)
         | WakeStep::Queued
         | WakeStep::Creating { .. }
         | WakeStep::Probing { .. }
+        | WakeStep::Returning { .. }
         | WakeStep::Resuming { .. } => stay(State::Waking(waking), []),
     }
 }
@@ -152,6 +195,7 @@ fn renew(mut waking: Waking, step: WakeStep, now: Instant) -> Transition {
         WakeStep::Clearing(_) | WakeStep::Queued => stay(State::Waking(waking), []),
         WakeStep::Creating { instance, .. }
         | WakeStep::Probing { instance, .. }
+        | WakeStep::Returning { instance, .. }
         | WakeStep::Resuming { running: Running { instance, .. }, .. } => {
             onward(waking, WakeStep::Clearing(instance), now, abandon(step))
         }
@@ -166,17 +210,20 @@ fn abandon(step: WakeStep) -> Vec<Action> {
         WakeStep::Queued => vec![Action::Withdraw],
         WakeStep::Creating { instance, .. }
         | WakeStep::Probing { instance, .. }
+        | WakeStep::Returning { instance, .. }
         | WakeStep::Resuming { running: Running { instance, .. }, .. } => {
             [Action::Stop(instance)].into_iter().chain(release(step)).collect()
         }
     }
 }
 
-/// Gives back the slot, of a wake that has one: a start was granted it, and a paused app needs none to go on.
+/// Gives back the slot, of a wake that has one: a start was granted it, and what was up before needs none.
 fn release(step: WakeStep) -> impl Iterator<Item = Action> {
     let slot = match step {
         WakeStep::Creating { .. } | WakeStep::Probing { .. } => Some(Action::Release),
-        WakeStep::Clearing(_) | WakeStep::Queued | WakeStep::Resuming { .. } => None,
+        WakeStep::Clearing(_) | WakeStep::Queued | WakeStep::Returning { .. } | WakeStep::Resuming { .. } => {
+            None
+        }
     };
     slot.into_iter()
 }

@@ -44,6 +44,8 @@ pub enum Event {
     Paused,
     /// It runs again.
     Resumed,
+    /// Its program has ended by itself, nobody having asked; what is left of it is being ended. Then comes `Exited`.
+    Ending(Exit),
     /// It has ended, and nothing is left of it: no process of its group, and none that it started elsewhere.
     Exited(Exit),
 }
@@ -59,6 +61,7 @@ pub enum Exit {
     Unknown,
 }
 
+/// `code 7` or `signal 9`: the words of logs and of the API.
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -75,11 +75,16 @@ impl Edge {
         self.exit(instance).await
     }
 
+    /// Waits for the end of one that ends by itself or was told to. Of the former it has been told that its program
+    /// has ended, before all of it has.
     pub(crate) async fn exit(&mut self, instance: Instance) -> Exit {
-        match self.event(instance).await {
-            Event::Exited(exit) => exit,
-            other => panic!("not exited but {other:?}"),
-        }
+        let ending = match self.event(instance).await {
+            Event::Exited(exit) => return exit,
+            Event::Ending(exit) => exit,
+            other => panic!("not ending but {other:?}"),
+        };
+        assert_eq!(self.event(instance).await, Event::Exited(ending));
+        ending
     }
 
     /// The number that the app wrote to this file in its directory, which is a process of its own.

@@ -83,6 +83,7 @@ async fn a_pause_that_comes_too_late_is_answered_by_the_exit_alone() {
                 event = edge.event(instance).await;
             }
         }
-        assert_eq!(event, Event::Exited(Exit::Code(4)));
+        assert_eq!(event, Event::Ending(Exit::Code(4)));
+        assert_eq!(edge.event(instance).await, Event::Exited(Exit::Code(4)));
     }
 }

@@ -1,7 +1,7 @@
 use revive::platform::{Command, Event, Exit, Platform};
 use tokio::time::{Instant, timeout};
 
-use crate::harness::{DEADLINE, Edge, STOP_TIMEOUT, app, is_free, is_gone, state, until};
+use crate::harness::{DEADLINE, Edge, STOP_TIMEOUT, app, is_free, is_gone, runs, state, until};
 
 #[tokio::test]
 async fn a_program_that_will_not_listen_is_ended_by_force() {
@@ -64,6 +64,21 @@ async fn what_a_crash_leaves_of_the_group_is_ended_before_the_exit_is_told() {
     assert_eq!(edge.exit(instance).await, Exit::Signal(9));
     assert!(is_gone(edge.pid("child").await));
     assert!(is_free(address));
+}
+
+#[tokio::test]
+async fn a_crash_is_told_before_what_it_leaves_has_ended() {
+    let mut edge = Edge::new();
+    let script = "(trap '' TERM; while :; do sleep 1; done) & echo $! > child; exit 7";
+    let (instance, _) = edge.run(edge.shell(script)).await;
+    let child = edge.pid("child").await;
+    let began = Instant::now();
+    assert_eq!(edge.event(instance).await, Event::Ending(Exit::Code(7)));
+    assert!(runs(child) && began.elapsed() < STOP_TIMEOUT, "told after {:?}", began.elapsed());
+    // It is ending already.
+    edge.platform.submit(Command::Stop(instance));
+    assert_eq!(edge.event(instance).await, Event::Exited(Exit::Code(7)));
+    assert!(is_gone(child));
 }
 
 #[tokio::test]

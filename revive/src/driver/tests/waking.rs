@@ -133,22 +133,3 @@ async fn what_is_not_up_when_its_grace_is_over_has_failed_by_what_was_found_and_
     edge.report("a", 1, Event::Exited(Exit::Signal(15)));
     assert_eq!(edge.command().await, "start a 2");
 }
-
-#[tokio::test(start_paused = true)]
-async fn an_app_that_ends_while_awake_is_started_again_at_once_and_then_with_growing_pauses() {
-    let mut edge = Edge::start([app("a")]);
-    let mut gateway = edge.gateway().await;
-    let first = edge.wake(&mut gateway, "a").await;
-    edge.report("a", first, Event::Exited(Exit::Code(1)));
-    assert_eq!(edge.command().await, "start a 2");
-    for (instance, backoff) in [(2, 1), (3, 2)] {
-        edge.created("a", instance);
-        gateway.reaches("a", instance);
-        gateway.sees("a", awake(instance)).await;
-        edge.report("a", instance, Event::Exited(Exit::Signal(9)));
-        gateway.sees("a", failed(Failure::Crashed, seconds(backoff))).await;
-        edge.idles(seconds(backoff) - SOON).await;
-        let again = edge.command_within(SOON * 2).await;
-        assert_eq!(again, format!("start a {}", instance + 1), "by itself, without a request");
-    }
-}

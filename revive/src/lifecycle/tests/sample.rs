@@ -57,6 +57,15 @@ fn probing(deadline: Instant, so_far: Failure) -> WakeStep {
     WakeStep::Probing { instance: OURS, endpoint: endpoint(), deadline, so_far }
 }
 
+/// An app that was up, after so many failures in a row, and at which nobody listens.
+fn returning(deadline: Instant, failures: u32, now: Instant) -> State {
+    let step = WakeStep::Returning { instance: OURS, endpoint: endpoint(), deadline };
+    match waking(step, failures, now) {
+        State::Waking(waking) => State::Waking(Waking { retry: Retry::ByItself, ..waking }),
+        other => other,
+    }
+}
+
 fn failed(retry_at: Instant, retry: Retry, leaving: Option<Instance>) -> State {
     let failure = if retry == Retry::ByItself { Failure::Crashed } else { Failure::Unhealthy };
     State::Failed(Failed { failure, failures: 3, retry_at, retry, leaving })
@@ -92,6 +101,10 @@ pub(super) fn states(now: Instant) -> Vec<(&'static str, State)> {
         ("creating, overdue", waking(creating(now), 2, now)),
         ("probing", waking(probing(ahead, Failure::NeverListened), 2, now)),
         ("probing, overdue", waking(probing(now, Failure::Unhealthy), 2, now)),
+        ("returning", returning(ahead, 0, now)),
+        ("returning, unwanted for long", unwanted(returning(ahead, 0, now), long_ago)),
+        ("returning, came up after 1 failure", returning(ahead, 1, now)),
+        ("returning, overdue", returning(now, 0, now)),
         ("resuming", waking(resuming(ahead), 1, now)),
         ("resuming, overdue", waking(resuming(now), 1, now)),
         ("failed", failed(ahead, Retry::OnRequest, None)),
@@ -129,14 +142,16 @@ pub(super) fn events() -> Vec<(String, Event)> {
     all
 }
 
-fn about(instance: Instance) -> [(&'static str, Event); 7] {
+fn about(instance: Instance) -> [(&'static str, Event); 9] {
     [
         ("created", Event::Created { instance, endpoint: endpoint() }),
         ("not created", Event::NotCreated { instance, failure: Failure::ProgramNotFound }),
         ("paused", Event::Paused { instance }),
         ("resumed", Event::Resumed { instance }),
+        ("ending", Event::Ending { instance }),
         ("exited", Event::Exited { instance }),
         ("reachable", Event::Reachable { instance }),
         ("not reachable", Event::NotReachable { instance, so_far: Failure::Unhealthy }),
+        ("unreachable", Event::Unreachable { instance }),
     ]
 }

@@ -54,6 +54,9 @@ fn step(step: &WakeStep, now: Instant) -> String {
         WakeStep::Probing { instance, deadline, so_far, .. } => {
             format!("probing {instance} until {} or {}", at(*deadline, now), so_far.code())
         }
+        WakeStep::Returning { instance, deadline, .. } => {
+            format!("returning {instance} until {}", at(*deadline, now))
+        }
         WakeStep::Resuming { running, deadline } => {
             format!("resuming {} until {}", running.instance, at(*deadline, now))
         }

@@ -113,7 +113,7 @@ fn a_wake_from_deep_sleep_is_measured_from_its_first_moment() {
         (Phase::Starting, start + SECOND * 4),
         (Phase::Probing, start + SECOND * 6),
     ];
-    let ended = WakeEnded { result: Ok(()), marks };
+    let ended = WakeEnded { result: Ok(()), instance: Some(instance), marks };
     assert_eq!(actions, [Action::Publish, Action::Release, Action::WakeEnded(ended)]);
     let State::Awake(running) = state else { panic!("not awake: {state:?}") };
     let (since, wake_took) = (start + SECOND * 8, SECOND * 8);
@@ -128,7 +128,8 @@ fn a_wake_from_light_sleep_is_measured_too() {
     let now = start + Duration::from_millis(3);
     let Transition { state, actions } =
         step(state, Event::Resumed { instance: paused.instance }, &RULES, now);
-    let ended = WakeEnded { result: Ok(()), marks: vec![(Phase::Starting, start)] };
+    let ended =
+        WakeEnded { result: Ok(()), instance: Some(paused.instance), marks: vec![(Phase::Starting, start)] };
     assert_eq!(actions, [Action::Publish, Action::WakeEnded(ended)]);
     let running = Running { since: now, wake_took: Duration::from_millis(3), ..paused };
     assert_eq!(state, State::Awake(running));

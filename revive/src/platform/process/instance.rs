@@ -147,6 +147,9 @@ impl Life {
 
     async fn live(&mut self, mut running: Running) -> Exit {
         let end = self.obey(&mut running).await;
+        if let End::Itself(exit) = end {
+            self.report(Event::Ending(exit));
+        }
         let left = self.end(&mut running, &end).await;
         let exit = match end {
             End::Itself(exit) => exit,

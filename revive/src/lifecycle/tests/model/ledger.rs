@@ -21,7 +21,7 @@ pub(super) enum Known {
     Runs(Instance),
     /// It was told to pause.
     Paused(Instance),
-    /// It was told to stop.
+    /// It was told to stop, or does so by itself.
     Stops(Instance),
 }
 
@@ -47,10 +47,16 @@ impl Ledger {
 
     /// The lifecycle hears of an event.
     pub(super) fn heard(&mut self, event: &Event) {
-        if let Event::Exited { instance } | Event::NotCreated { instance, .. } = event
-            && self.instance.instance() == Some(*instance)
-        {
-            self.instance = Known::Nothing;
+        match *event {
+            Event::Exited { instance } | Event::NotCreated { instance, .. }
+                if self.instance.instance() == Some(instance) =>
+            {
+                self.instance = Known::Nothing;
+            }
+            Event::Ending { instance } if self.instance.instance() == Some(instance) => {
+                self.instance = Known::Stops(instance);
+            }
+            _ => {}
         }
     }
 
@@ -84,7 +90,7 @@ impl Ledger {
     }
 
     /// A wake that is withdrawn, or whose app is deleted, has no end; one that begins anew for a change, or because
-    /// the paused instance ended, is the same wake.
+    /// the instance that was up before has ended, is the same wake.
     fn records_each_wake_once(&mut self, before: &State, after: &State, actions: &[Action]) {
         let results: Vec<bool> = actions
             .iter()
@@ -133,7 +139,7 @@ impl Ledger {
             matches!(action, Action::Pause(_) | Action::Stop(_)) && matches!(event, Event::Quiesced { .. });
         if sleep {
             self.holds(
-                gateway.view != View::Awake,
+                !matches!(gateway.view, View::Awake(_)),
                 "no gateway lets requests through to what is put to sleep",
             );
             self.holds(!gateway.open, "nothing is open at what is put to sleep");

@@ -39,8 +39,12 @@ enum Happens {
     Obeys {
         luck: bool,
     },
-    /// An instance ends by itself.
+    /// An instance ends by itself, all of it.
     Dies(Instance),
+    /// An instance ends by itself, but for something of it.
+    LeavesSomething(Instance),
+    /// The platform has ended what that was.
+    EndsTheRest,
     /// The lifecycle hears the platform's next report.
     ReportArrives {
         late: bool,
@@ -49,6 +53,8 @@ enum Happens {
     Sees,
     RequestBegins,
     RequestEnds,
+    /// A request finds nobody listening.
+    Refused(Instance),
     Acks,
     /// The gateway gets an answer from an instance.
     Probes(Instance),
@@ -77,7 +83,14 @@ impl Model for Life {
         if self.grants_travel {
             // Neither sleep nor sudden death has to do with grants; without them there are far fewer worlds.
             let apart = |action: &Happens| {
-                matches!(action, Happens::Sleep(_) | Happens::RequestBegins | Happens::Dies(_))
+                matches!(
+                    action,
+                    Happens::Sleep(_)
+                        | Happens::RequestBegins
+                        | Happens::Refused(_)
+                        | Happens::Dies(_)
+                        | Happens::LeavesSomething(_)
+                )
             };
             actions.retain(|action| !apart(action));
         }
@@ -104,6 +117,8 @@ impl Model for Life {
             Happens::GrantArrives => world.grant_arrives(),
             Happens::Obeys { luck } => world.obeys(luck),
             Happens::Dies(instance) => world.dies(instance),
+            Happens::LeavesSomething(instance) => world.leaves_something(instance),
+            Happens::EndsTheRest => world.dies(world.platform.ending?),
             Happens::ReportArrives { late } => {
                 let report = world.platform.reports.pop_front()?;
                 world.happens(report, time(late));
@@ -111,6 +126,7 @@ impl Model for Life {
             Happens::Sees => world.gateway.sees(),
             Happens::RequestBegins => world.gateway.open = true,
             Happens::RequestEnds => world.gateway.open = false,
+            Happens::Refused(instance) => world.gateway.mail.push_back(Event::Unreachable { instance }),
             Happens::Acks => world.gateway.acks(),
             Happens::Probes(instance) => world.gateway.probes(instance),
             Happens::MailArrives => {
@@ -170,7 +186,12 @@ fn around_the_platform(world: &World, actions: &mut Vec<Happens>) {
     if !world.platform.commands.is_empty() {
         actions.extend([Happens::Obeys { luck: true }, Happens::Obeys { luck: false }]);
     }
-    actions.extend(world.platform.alive.iter().copied().map(Happens::Dies));
+    for instance in world.platform.alive.iter().copied().filter(|instance| world.lives(*instance)) {
+        actions.extend([Happens::Dies(instance), Happens::LeavesSomething(instance)]);
+    }
+    if world.platform.ending.is_some() {
+        actions.push(Happens::EndsTheRest);
+    }
     if !world.platform.reports.is_empty() {
         actions.extend([Happens::ReportArrives { late: false }, Happens::ReportArrives { late: true }]);
     }
@@ -189,7 +210,12 @@ fn at_the_gateway(world: &World, actions: &mut Vec<Happens>) {
     }
     let may_write = gateway.mail.len() < MAIL;
     match gateway.view {
-        View::Awake => actions.push(Happens::RequestBegins),
+        View::Awake(instance) => {
+            actions.push(Happens::RequestBegins);
+            if may_write {
+                actions.push(Happens::Refused(instance));
+            }
+        }
         View::Draining(Some(_)) if may_write => actions.push(Happens::Acks),
         View::Waking(Some(instance)) if may_write => actions.push(Happens::Probes(instance)),
         View::Draining(_) | View::Waking(_) | View::Idle => {}

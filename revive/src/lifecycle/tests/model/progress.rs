@@ -101,13 +101,16 @@ fn all_is_well(happens: &Happens) -> bool {
         | Happens::Sees
         | Happens::Acks
         | Happens::Probes(_)
-        | Happens::RequestEnds => true,
+        | Happens::RequestEnds
+        | Happens::EndsTheRest => true,
         Happens::Unwanted
         | Happens::Sleep(_)
         | Happens::Changed
         | Happens::Deleted
         | Happens::Tick
         | Happens::Dies(_)
+        | Happens::LeavesSomething(_)
+        | Happens::Refused(_)
         | Happens::RequestBegins => false,
     }
 }
@@ -117,16 +120,18 @@ fn no_gateway(happens: &Happens) -> bool {
     match happens {
         Happens::Obeys { luck } => *luck,
         Happens::ReportArrives { late } => !late,
-        Happens::Tick | Happens::Grants | Happens::GrantArrives => true,
+        Happens::Tick | Happens::Grants | Happens::GrantArrives | Happens::EndsTheRest => true,
         Happens::Wanted { .. }
         | Happens::Unwanted
         | Happens::Sleep(_)
         | Happens::Changed
         | Happens::Deleted
         | Happens::Dies(_)
+        | Happens::LeavesSomething(_)
         | Happens::Sees
         | Happens::RequestBegins
         | Happens::RequestEnds
+        | Happens::Refused(_)
         | Happens::Acks
         | Happens::Probes(_)
         | Happens::MailArrives => false,
@@ -136,7 +141,7 @@ fn no_gateway(happens: &Happens) -> bool {
 #[test]
 fn an_app_that_is_wanted_comes_up() {
     assert_none_lost(all_is_well, |world| match &world.life {
-        State::Awake(running) => world.platform.alive.contains(&running.instance),
+        State::Awake(running) => world.lives(running.instance),
         State::Gone { .. } => true,
         _ => false,
     });
@@ -160,8 +165,19 @@ fn a_wake_and_an_attempt_to_sleep_end_without_any_gateway() {
 fn every_kind_of_state_can_be_reached() {
     let kinds: BTreeSet<&str> = WORLDS.all.iter().map(|world| kind(&world.life)).collect();
     let all = [
-        "awake", "clearing", "crashed", "creating", "deep", "draining", "failed", "gone", "light", "probing",
-        "queued", "resuming",
+        "awake",
+        "clearing",
+        "crashed",
+        "creating",
+        "deep",
+        "draining",
+        "failed",
+        "gone",
+        "light",
+        "probing",
+        "queued",
+        "resuming",
+        "returning",
     ];
     assert_eq!(kinds, BTreeSet::from(all));
 }
@@ -177,6 +193,7 @@ fn kind(state: &State) -> &'static str {
             WakeStep::Queued => "queued",
             WakeStep::Creating { .. } => "creating",
             WakeStep::Probing { .. } => "probing",
+            WakeStep::Returning { .. } => "returning",
             WakeStep::Resuming { .. } => "resuming",
         },
         State::Failed(failed) => match failed.retry {

@@ -1,10 +1,11 @@
 //! One app's lifecycle and all that is around it, small enough to be looked at in every order of events.
 //!
 //! * The **platform** carries out commands in order, each some time later, and reports in order; an instance may end
-//!   by itself at any time. A `Stop` of one that has ended may be answered or not.
+//!   by itself at any time, at once or leaving something that the platform ends some time later, and then heeds no
+//!   command. A `Stop` of one that has ended may be answered or not.
 //! * **Admission** grants what stands in line, at any time, and may do so while the withdrawal is on its way.
 //! * The **gateway** sees what was published some time later, and only the newest of it. It lets requests through while
-//!   it sees the app awake, and acks a sleep, some time later and perhaps too late, with whether one is open.
+//!   it sees the app awake, and may find that nobody listens there. It acks a sleep, some time later and perhaps too late, with whether one is open.
 //! * **Time** is early (no deadline has passed) or late (each has).
 //! * Instances and rounds have the lowest number that nobody around uses any more, so that the world stays finite.
 
@@ -46,6 +47,8 @@ pub(super) struct Platform {
     pub(super) commands: VecDeque<Command>,
     /// Alive, paused or not: never more than one, or the ledger says so.
     pub(super) alive: Vec<Instance>,
+    /// Of these, one that has ended by itself and of which something is left.
+    pub(super) ending: Option<Instance>,
     /// Said, not heard yet.
     pub(super) reports: VecDeque<Event>,
 }
@@ -90,7 +93,7 @@ pub(super) struct Gateway {
 /// What a gateway makes of a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum View {
-    Awake,
+    Awake(Instance),
     /// Holding; not acked yet if there is a round.
     Draining(Option<Round>),
     Waking(Option<Instance>),
@@ -101,7 +104,7 @@ pub(super) enum View {
 impl View {
     fn of(state: &State) -> Self {
         match state.status(early()) {
-            Some(Status::Awake { .. }) => Self::Awake,
+            Some(Status::Awake { instance, .. }) => Self::Awake(instance),
             Some(Status::Draining { round }) => Self::Draining(Some(round)),
             Some(Status::Waking { probe, .. }) => Self::Waking(probe.map(|probe| probe.instance)),
             Some(Status::Asleep { .. } | Status::Failed { .. }) | None => Self::Idle,
@@ -110,15 +113,16 @@ impl View {
 
     fn instance(self) -> Option<Instance> {
         match self {
+            Self::Awake(instance) => Some(instance),
             Self::Waking(probe) => probe,
-            Self::Awake | Self::Draining(_) | Self::Idle => None,
+            Self::Draining(_) | Self::Idle => None,
         }
     }
 
     fn round(self) -> Option<Round> {
         match self {
             Self::Draining(round) => round,
-            Self::Awake | Self::Waking(_) | Self::Idle => None,
+            Self::Awake(_) | Self::Waking(_) | Self::Idle => None,
         }
     }
 }
@@ -180,9 +184,16 @@ impl World {
         self.happens(Event::Granted { instance }, early());
     }
 
-    /// An instance ends by itself.
+    /// An instance ends by itself; something of it is left.
+    pub(super) fn leaves_something(&mut self, instance: Instance) {
+        self.platform.ending = Some(instance);
+        self.platform.reports.push_back(Event::Ending { instance });
+    }
+
+    /// An instance ends by itself, or the rest of it does.
     pub(super) fn dies(&mut self, instance: Instance) {
         self.platform.alive.retain(|other| *other != instance);
+        self.platform.ending = None;
         self.platform.reports.push_back(Event::Exited { instance });
     }
 
@@ -198,6 +209,8 @@ impl World {
             // Of what has ended, the end has been reported: nothing more comes.
             Command::Pause(instance) => self.lives(instance).then_some(Event::Paused { instance }),
             Command::Resume(instance) => self.lives(instance).then_some(Event::Resumed { instance }),
+            // It does already.
+            Command::Stop(instance) if self.platform.ending == Some(instance) => None,
             Command::Stop(instance) => {
                 let lived = self.lives(instance);
                 self.platform.alive.retain(|other| *other != instance);
@@ -207,13 +220,15 @@ impl World {
         self.platform.reports.extend(report);
     }
 
-    fn lives(&self, instance: Instance) -> bool {
-        self.platform.alive.contains(&instance)
+    /// Whether it is there, and heeds commands.
+    pub(super) fn lives(&self, instance: Instance) -> bool {
+        self.platform.alive.contains(&instance) && self.platform.ending != Some(instance)
     }
 
     /// The lowest name that nobody uses.
     pub(super) fn next_instance(&self) -> Instance {
-        let Platform { commands, alive, reports } = &self.platform;
+        // Whoever is ending is alive, too.
+        let Platform { commands, alive, reports, ending: _ } = &self.platform;
         let used: Vec<Instance> = [self.life.instance(), self.ledger.instance.instance()]
             .into_iter()
             .chain([self.gateway.view.instance(), self.gateway.news.and_then(View::instance)])
@@ -241,7 +256,7 @@ impl World {
 impl Gateway {
     pub(super) fn sees(&mut self) {
         self.view = self.news.take().unwrap_or(self.view);
-        self.open &= matches!(self.view, View::Awake | View::Draining(_));
+        self.open &= matches!(self.view, View::Awake(_) | View::Draining(_));
     }
 
     pub(super) fn acks(&mut self) {
@@ -266,9 +281,11 @@ fn subject(event: &Event) -> Option<Instance> {
         | Event::NotCreated { instance, .. }
         | Event::Paused { instance }
         | Event::Resumed { instance }
+        | Event::Ending { instance }
         | Event::Exited { instance }
         | Event::Reachable { instance }
         | Event::NotReachable { instance, .. }
+        | Event::Unreachable { instance }
         | Event::Granted { instance } => Some(instance),
         Event::Wanted(_)
         | Event::Unwanted
@@ -304,6 +321,9 @@ fn timeless(state: State) -> State {
                 WakeStep::Creating { instance, .. } => WakeStep::Creating { instance, deadline },
                 WakeStep::Probing { instance, endpoint, so_far, .. } => {
                     WakeStep::Probing { instance, endpoint, so_far, deadline }
+                }
+                WakeStep::Returning { instance, endpoint, .. } => {
+                    WakeStep::Returning { instance, endpoint, deadline }
                 }
                 WakeStep::Resuming { running: paused, .. } => {
                     WakeStep::Resuming { running: running(paused), deadline }
