@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use config::link::{Activity, Status};
+use config::link::{Activity, Instance, Status};
 use config::model::AppId;
 use tokio::time::Instant;
 
 use crate::note::{Note, Notes};
 use crate::telemetry::AppStats;
+
+/// So many connections in a row are refused before revive is asked to look after an app that is taken to be awake.
+pub const UNREACHABLE_AFTER: u32 = 3;
 
 /// An app, shared by all threads. The counters are relaxed: whoever needs them exact (to put an app to sleep)
 /// first has every thread say that it has seen the new state, and those messages order the rest.
@@ -26,6 +29,8 @@ pub struct App {
     state: ArcSwap<Seen>,
     open: AtomicU32,
     held: AtomicU32,
+    /// Connections to it that were refused in a row, since its state was told.
+    refused: AtomicU32,
     /// Microseconds since `epoch`; 0 means not yet.
     last_active: AtomicU64,
     /// Whether a [`Note::Touched`] is on its way.
@@ -76,6 +81,7 @@ impl App {
             state: ArcSwap::from_pointee(Seen { status, at: epoch }),
             open: AtomicU32::new(0),
             held: AtomicU32::new(0),
+            refused: AtomicU32::new(0),
             last_active: AtomicU64::new(0),
             touched: AtomicBool::new(false),
             asked: AtomicBool::new(false),
@@ -93,6 +99,25 @@ impl App {
     /// Its state changes.
     pub fn set(&self, status: Status) {
         self.state.store(Arc::new(Seen { status, at: Instant::now() }));
+        self.refused.store(0, Relaxed);
+    }
+
+    /// A run of it refused a connection. One refusal may be a server that restarts itself; of several in a row revive
+    /// is told.
+    pub fn refuses(self: &Arc<Self>, instance: Instance) {
+        let is_current =
+            matches!(&self.state().status, Status::Awake { instance: current, .. } if *current == instance);
+        if is_current && self.refused.fetch_add(1, Relaxed) + 1 == UNREACHABLE_AFTER {
+            self.notes.send(Note::Unreachable(self.clone(), instance));
+        }
+    }
+
+    /// A connection to it succeeded.
+    pub fn accepts(&self) {
+        // The load first: a store takes the cache line from the other threads, a load does not.
+        if self.refused.load(Relaxed) > 0 {
+            self.refused.store(0, Relaxed);
+        }
     }
 
     /// Requests, streams and upgraded connections that are open.
@@ -213,5 +238,37 @@ impl Drop for Place {
             self.app.notes.send(Note::Unwanted(self.app.clone()));
         }
         self.app.touch(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use config::model::AppName;
+
+    use super::*;
+
+    fn awake(instance: u64) -> Status {
+        let endpoints = [([127, 0, 0, 1], 4_000).into()].into();
+        Status::Awake { instance: Instance(instance), endpoints }
+    }
+
+    #[test]
+    fn revive_is_told_once_of_three_refusals_in_a_row_by_the_current_run() {
+        let (notes, mut read) = Notes::channel();
+        let app = App::new(AppId::from_name(&AppName::parse("hello").unwrap()), 0, awake(7), notes);
+        let mut told_of = |instances: &[u64]| {
+            instances.iter().for_each(|instance| app.refuses(Instance(*instance)));
+            let told = std::iter::from_fn(|| read.try_recv().ok());
+            told.filter(|note| matches!(note, Note::Unreachable(_, Instance(7)))).count()
+        };
+        assert_eq!(told_of(&[7, 7, 6, 6, 6]), 0, "what is said of an earlier run does not count");
+        app.accepts();
+        assert_eq!(told_of(&[7, 7]), 0, "not in a row");
+        assert_eq!(told_of(&[7, 7, 7, 7, 7, 7]), 1);
+        app.set(awake(7));
+        assert_eq!(told_of(&[7, 7, 7]), 1, "it is awake once more");
+        app.set(Status::Asleep { depth: config::link::Depth::Light });
+        assert_eq!(told_of(&[7, 7, 7]), 0, "it is taken care of");
     }
 }

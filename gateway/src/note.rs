@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use config::link::Round;
+use config::link::{Instance, Round};
 use tokio::sync::mpsc;
 
 use crate::app::App;
 
 /// News from a serving thread. `Wanted` and `Touched` are sent once per app until they are read, `Unwanted` only
-/// when the last one held leaves, `Quiesced` once per attempt to sleep: so the channel, though it has no fixed
+/// when the last one held leaves, `Quiesced` once per attempt to sleep, `Unreachable` once until the app's state is told anew or
+/// a connection succeeds: so the channel, though it has no fixed
 /// size, is bounded by the apps and by the held requests, which are bounded themselves.
 #[derive(Debug)]
 pub enum Note {
@@ -18,6 +19,8 @@ pub enum Note {
     Unwanted(Arc<App>),
     /// Its counts have changed.
     Touched(Arc<App>),
+    /// Nobody listens where its current run does, it seems.
+    Unreachable(Arc<App>, Instance),
     /// Every thread has seen that it drains.
     Quiesced(Arc<App>, Round),
 }

@@ -82,6 +82,7 @@ impl Outbound {
         let slot = worker.slot(&passage.route.app);
         let target = Target {
             worker,
+            app: &passage.route.app,
             slot: &slot,
             instance: passage.entered.instance,
             endpoint: passage.entered.endpoint,

@@ -17,7 +17,7 @@ use http::{Request, Response};
 use tokio::time::Instant;
 
 use crate::answer::{self, Refusal};
-use crate::app::Place;
+use crate::app::{Place, UNREACHABLE_AFTER};
 use crate::body::Body;
 use crate::conn;
 use crate::hold::{self, Ticket, Waited};
@@ -31,8 +31,9 @@ use crate::worker::{Entered, Shut, Worker};
 use crate::{host, inbound};
 
 /// How often a request is tried whose app refuses the connection, and how long it waits before it is tried again: of
-/// an app that has just died one knows so a moment later, and then the request is held instead.
-const ATTEMPTS: u32 = 3;
+/// an app that has just died, or has refused so often that revive was told, one knows so a moment later, and then the
+/// request is held instead.
+const ATTEMPTS: u32 = UNREACHABLE_AFTER + 1;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How often the waiting page reloads itself.
 const PAGE_RELOAD: Duration = Duration::from_secs(1);

@@ -193,6 +193,9 @@ impl Session {
                 self.touched.insert(app.id.clone(), app);
                 self.report_at.get_or_insert_with(|| Instant::now() + ACTIVITY_INTERVAL);
             }
+            Note::Unreachable(app, instance) => {
+                self.send(ToRevive::Unreachable { app: app.id.clone(), instance }).await;
+            }
             Note::Quiesced(app, round) => {
                 self.send(ToRevive::Quiesced { round, activity: app.activity() }).await;
             }

@@ -183,6 +183,57 @@ async fn an_app_that_crashes_again_and_again_is_given_up_for_a_while() {
 }
 
 #[tokio::test]
+async fn whoever_comes_while_the_rest_of_a_crashed_app_is_being_ended_waits_for_the_next() {
+    let helper = "(trap '' TERM; while :; do sleep 1; done) & exec {app}";
+    let app = App::running("hello", &["sh", "-c", helper]);
+    let edge = Edge::start(&(file(&[app]) + "[revive]\nstop_timeout = \"1500ms\"\n")).await;
+    let first = edge.ask(Request::get("hello", "/")).await.seen().pid();
+    edge.ask(Request::post("hello", "/crash", "x")).await.assert_refused(502, "upstream-reset");
+    assert_ne!(edge.ask(Request::get("hello", "/")).await.seen().pid(), first);
+    let failure = edge.app("hello").await["last_failure"].clone();
+    assert_eq!((&failure["code"], &failure["exit"]), (&"crashed".into(), &"signal 6".into()), "{failure}");
+}
+
+/// Answers with its pid; `/deaf/SECONDS` makes it stop listening for so long.
+const DEAF: &str = r#"
+import http.server, os, time
+class App(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.deaf = self.path.removeprefix("/deaf/") if self.path.startswith("/deaf/") else ""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(str(os.getpid()).encode())
+while True:
+    with http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), App) as server:
+        server.deaf = ""
+        while not server.deaf:
+            server.handle_request()
+    time.sleep(float(server.deaf))
+"#;
+
+#[tokio::test]
+async fn an_app_that_stops_listening_is_waited_for_as_if_it_were_starting() {
+    let edge = Edge::start(&file(&[App::running("deaf", &["python3", "-c", DEAF])])).await;
+    let first = edge.ask(Request::get("deaf", "/deaf/1.5")).await;
+    for _ in 0..3 {
+        let next = edge.ask(Request::get("deaf", "/")).await;
+        assert_eq!((next.status, next.text()), (200, first.text()), "it is the same run: {next:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_listens_no_more_is_ended_and_started_again() {
+    let health = r#"health = { tcp = true, grace = "1s" }"#;
+    let app = App::running("deaf", &["python3", "-c", DEAF]).line(health);
+    let edge = Edge::start(&(file(&[app]) + "[revive]\nbackoff_first = \"300ms\"\n")).await;
+    let first = edge.ask(Request::get("deaf", "/deaf/600")).await;
+    assert_failed(&edge.ask(Request::get("deaf", "/")).await, "crashed");
+    edge.until("deaf", "awake").await;
+    let next = edge.ask(Request::get("deaf", "/")).await;
+    assert!(next.status == 200 && next.text() != first.text(), "another run: {next:?}");
+}
+
+#[tokio::test]
 async fn an_app_that_crashes_while_paused_is_started_anew() {
     let edge = Edge::start(&file(&[App::named("hello")])).await;
     let first = edge.ask(Request::get("hello", "/")).await.seen().pid();

@@ -52,8 +52,8 @@ pub fn failure(failure: Failure) -> Words {
             text: "It was started, but it says of itself that it is not ready. You did nothing wrong.",
         },
         Failure::Crashed => Words {
-            title: "This app keeps stopping.",
-            text: "It was open, and then it broke off, more than once. You did nothing wrong.",
+            title: "This app has stopped.",
+            text: "It was open, and then it broke off. You did nothing wrong.",
         },
     }
 }

@@ -5,9 +5,11 @@ mod pool;
 mod reading;
 mod upgrade;
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::link::Instance;
@@ -22,6 +24,7 @@ pub use pool::{Connection, Pool};
 use reading::Reading;
 pub use upgrade::splice;
 
+use crate::app::App;
 use crate::worker::{Slot, Worker};
 
 /// An idle connection younger than this is trusted with any request. An older one may just be being closed by the
@@ -54,7 +57,9 @@ pub enum Fault {
 pub struct Target<'a> {
     /// This thread.
     pub worker: &'a Rc<Worker>,
-    /// What it has of the app.
+    /// The app.
+    pub app: &'a Arc<App>,
+    /// What this thread has of it.
     pub slot: &'a Rc<Slot>,
     /// The run.
     pub instance: Instance,
@@ -159,8 +164,16 @@ async fn dial(target: &Target<'_>) -> Result<Connection, Fault> {
     let limit = target.worker.settings.connect_timeout;
     let stream = match tokio::time::timeout(limit, connecting).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(_)) | Err(_) => return Err(Fault::Refused),
+        Ok(Err(error)) => {
+            // Only then nobody listens. One that is overrun by connections does not refuse them, but lets them wait.
+            if error.kind() == io::ErrorKind::ConnectionRefused {
+                target.app.refuses(target.instance);
+            }
+            return Err(Fault::Refused);
+        }
+        Err(_) => return Err(Fault::Refused),
     };
+    target.app.accepts();
     // Latency before bandwidth: a head must not wait for the acknowledgement of the one before.
     let _slower = stream.set_nodelay(true);
     let io = hyper_util::rt::TokioIo::new(Reading(stream));
