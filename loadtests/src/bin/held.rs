@@ -58,8 +58,8 @@ fn run() -> Outcome<()> {
     let edge = Edge::start(FILE)?;
     let begin = look(&edge)?;
     let mut clients = (0..requests).map(|_| Client::connect(edge.listen)).collect::<Outcome<Vec<_>>>()?;
-    // The last to be accepted has been, when it is answered.
-    clients.last_mut().ok_or("no requests")?.ask("GET", "nobody.localhost", "/")?;
+    // All have been accepted when one that comes after them is answered; with so many open, it is not kept.
+    Client::connect(edge.listen)?.ask("GET", "nobody.localhost", "/")?;
     let connected = look(&edge)?;
     for client in &mut clients {
         client.send("GET", "gated.localhost", "/")?;
