@@ -71,6 +71,13 @@ impl Default for Gateway {
     }
 }
 
+impl Gateway {
+    /// How many threads serve: `threads`, or one for each core.
+    pub fn serving_threads(&self) -> usize {
+        if self.threads == 0 { cores() } else { self.threads }
+    }
+}
+
 /// How apps are put to sleep and woken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revive {
@@ -93,4 +100,15 @@ impl Default for Revive {
             backoff_max: Duration::from_secs(60),
         }
     }
+}
+
+impl Revive {
+    /// How many starts may be under way: `max_concurrent_wakes`, or twice the cores.
+    pub fn wake_slots(&self) -> usize {
+        if self.max_concurrent_wakes == 0 { 2 * cores() } else { self.max_concurrent_wakes }
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

@@ -122,16 +122,9 @@ impl GatewayMetrics {
 
 fn requests(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let help = "Requests that an app itself answered, by class of status; refusals are counted apart";
-    let mut family = encoder.encode_descriptor("loco_edge_requests", help, None, MetricType::Counter)?;
-    for route in routes {
-        for (class, count) in CLASSES.iter().zip(&route.app.stats.classes) {
-            let count = count.load(Relaxed);
-            if count > 0 {
-                sample(&mut family, with(route, "class", class), &ConstCounter::new(count))?;
-            }
-        }
-    }
-    Ok(())
+    counters(routes, encoder, ("loco_edge_requests", help), |stats| {
+        CLASSES.iter().zip(&stats.classes).map(|(class, count)| (Some(("class", *class)), count)).collect()
+    })
 }
 
 fn durations(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -149,7 +142,7 @@ fn durations(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         #[expect(clippy::cast_precision_loss, reason = "285 years of microseconds are exact")]
         let sum = stats.micros.load(Relaxed) as f64 / 1e6;
-        let labels = labels(route);
+        let labels = route.model.labels();
         family.encode_family(&labels)?.encode_histogram::<Labels>(sum, count, &buckets, None)?;
     }
     Ok(())
@@ -157,26 +150,37 @@ fn durations(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt
 
 fn broken_off(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let help = "Responses that did not reach their end, by who broke them off";
-    let mut family = encoder.encode_descriptor("loco_edge_broken_off", help, None, MetricType::Counter)?;
-    for route in routes {
-        for ((by, _), count) in ENDINGS.iter().zip(&route.app.stats.broken_off) {
-            let count = count.load(Relaxed);
-            if count > 0 {
-                sample(&mut family, with(route, "by", by), &ConstCounter::new(count))?;
-            }
-        }
-    }
-    Ok(())
+    counters(routes, encoder, ("loco_edge_broken_off", help), |stats| {
+        ENDINGS.iter().zip(&stats.broken_off).map(|((by, _), count)| (Some(("by", *by)), count)).collect()
+    })
 }
 
 fn cookies(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let help = "Set-Cookie lines dropped because their Domain reaches other tenants";
-    let name = "loco_edge_foreign_cookies_dropped";
+    counters(routes, encoder, ("loco_edge_foreign_cookies_dropped", help), |stats| {
+        vec![(None, &stats.foreign_cookies)]
+    })
+}
+
+/// A count of an app's, and the label it has beside the app's own.
+type Count<'a> = (Option<(&'static str, &'static str)>, &'a AtomicU64);
+
+/// One counter of all apps; what has never happened is left out.
+fn counters(
+    routes: &[&Arc<Route>],
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    counts: impl Fn(&AppStats) -> Vec<Count<'_>>,
+) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for route in routes {
-        let count = route.app.stats.foreign_cookies.load(Relaxed);
-        if count > 0 {
-            sample(&mut family, labels(route), &ConstCounter::new(count))?;
+        for (label, count) in counts(&route.app.stats) {
+            let count = count.load(Relaxed);
+            if count > 0 {
+                let mut labels = route.model.labels();
+                labels.extend(label.map(|(key, value)| (key, value.to_owned())));
+                sample(&mut family, labels, &ConstCounter::new(count))?;
+            }
         }
     }
     Ok(())
@@ -191,7 +195,7 @@ fn gauge(
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for route in routes {
-        sample(&mut family, labels(route), &ConstGauge::new(i64::from(value(route))))?;
+        sample(&mut family, route.model.labels(), &ConstGauge::new(i64::from(value(route))))?;
     }
     Ok(())
 }
@@ -201,21 +205,9 @@ fn sample(family: &mut MetricEncoder<'_>, labels: Labels, metric: &impl EncodeMe
 }
 
 fn with(route: &Route, key: &'static str, value: &str) -> Labels {
-    let mut labels = labels(route);
+    let mut labels = route.model.labels();
     labels.push((key, value.to_owned()));
     labels
-}
-
-fn labels(route: &Route) -> Labels {
-    let tenant = &route.model.tenant;
-    vec![
-        ("org", tenant.org.to_string()),
-        ("workspace", tenant.workspace.to_string()),
-        ("app_id", route.model.id.to_string()),
-        ("app", route.model.name.to_string()),
-        ("region", tenant.region.to_string()),
-        ("environment", tenant.environment.to_string()),
-    ]
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl Gateway {
         listeners: &[Listener],
         link: GatewayEnd,
     ) -> Result<(Self, oneshot::Receiver<()>), StartError> {
-        let count = if settings.threads == 0 { cores() } else { settings.threads };
+        let count = settings.serving_threads();
         let (orders, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let fleet = Fleet::new(orders, settings.max_connections);
         let table = Arc::new(ArcSwap::from_pointee(Table::default()));
@@ -110,10 +110,6 @@ fn order_shut_down(fleet: &Fleet, limit: Duration) {
         // One that has ended already has nothing to finish.
         let _ended = orders.send(Order::ShutDown(limit));
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// A serving thread's life.

@@ -127,7 +127,7 @@ impl Worker {
         Ok(Entered { open, instance: *instance, endpoint })
     }
 
-    /// Carries out an order that is about an app.
+    /// The app drains: closes the pooled connections to it, and says that this thread has seen so.
     pub fn quiesce(&self, app: &App, done: oneshot::Sender<()>) {
         if let Some(slot) = self.existing(app) {
             slot.pool.borrow_mut().clear();

@@ -142,15 +142,7 @@ fn gauged(count: usize) -> i64 {
 }
 
 fn labels(app: &App, own: Option<(&'static str, &str)>) -> Labels {
-    let tenant = &app.tenant;
-    let mut labels = vec![
-        ("org", tenant.org.to_string()),
-        ("workspace", tenant.workspace.to_string()),
-        ("app_id", app.id.to_string()),
-        ("app", app.name.to_string()),
-        ("region", tenant.region.to_string()),
-        ("environment", tenant.environment.to_string()),
-    ];
+    let mut labels = app.labels();
     labels.extend(own.map(|(key, value)| (key, value.to_owned())));
     labels
 }

@@ -22,9 +22,5 @@ pub(super) fn connections(loaded: &Loaded) -> usize {
 
 /// Descriptors for all but connections: 512, and for each app its listener on every thread and its output.
 fn others(loaded: &Loaded) -> usize {
-    let threads = match loaded.settings.gateway.threads {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        threads => threads,
-    };
-    512 + loaded.apps.len() * (threads + 4)
+    512 + loaded.apps.len() * (loaded.settings.gateway.serving_threads() + 4)
 }

@@ -31,6 +31,20 @@ pub struct App {
     pub response_timeout: Duration,
 }
 
+impl App {
+    /// What every metric about the app says of it: whose it is, and where it runs.
+    pub fn labels(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("org", self.tenant.org.to_string()),
+            ("workspace", self.tenant.workspace.to_string()),
+            ("app_id", self.id.to_string()),
+            ("app", self.name.to_string()),
+            ("region", self.tenant.region.to_string()),
+            ("environment", self.tenant.environment.to_string()),
+        ]
+    }
+}
+
 /// A host pattern and a path prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteMatch {

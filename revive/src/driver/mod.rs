@@ -124,14 +124,10 @@ impl Driver {
             (app.id.clone(), record)
         });
         let (handle, asks) = Handle::channel();
-        let slots = match parts.settings.max_concurrent_wakes {
-            0 => 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            slots => slots,
-        };
         let driver = Self {
             apps: records.collect(),
             timers: Timers::default(),
-            admission: Admission::new(slots),
+            admission: Admission::new(parts.settings.wake_slots()),
             typical: Typical::Unknown,
             estimates_at: None,
             used: HashSet::new(),
