@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::model::{App, AppId};
+use crate::model::{App, AppId, Endpoint, Limit};
 
 /// How many messages may wait in each direction. Both ends coalesce per app, so this is not one per request.
 pub const LINK_CAPACITY: usize = 4_096;
@@ -43,6 +43,8 @@ pub fn channel() -> (GatewayEnd, ReviveEnd) {
 pub enum ToGateway {
     /// All apps; replaces what was before.
     Table(Table),
+    /// All limits; replaces what was before, but for the counts of those that have kept their name.
+    Limits(Limits),
     /// An app's state has changed.
     State {
         /// Which app.
@@ -50,6 +52,15 @@ pub enum ToGateway {
         /// Its new state.
         status: Status,
     },
+}
+
+/// All limits of one generation.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Grows with each change; returned in [`ToRevive::LimitsInUse`].
+    pub generation: u64,
+    /// All of them.
+    pub limits: Vec<Arc<Limit>>,
 }
 
 /// All apps of one generation.
@@ -83,7 +94,7 @@ pub enum Status {
         /// Which run; a new one never reuses connections of an old one.
         instance: Instance,
         /// Where it listens.
-        endpoints: Arc<[SocketAddr]>,
+        endpoints: Arc<[Endpoint]>,
     },
     /// It may be put to sleep: hold new requests, close pooled connections to it, and answer
     /// [`ToRevive::Quiesced`] when every thread has done so.
@@ -227,6 +238,11 @@ pub enum ToRevive {
     Wake {
         /// Which app.
         app: AppId,
+    },
+    /// These limits hold for every request from now on.
+    LimitsInUse {
+        /// As in [`Limits`].
+        generation: u64,
     },
     /// Nobody is held for the app any more.
     Unwanted {

@@ -124,7 +124,7 @@ fn what_is_written_is_what_is_loaded() {
     assert_eq!(one.wake.hold_timeout, Duration::from_secs(5_400));
 
     let addresses = ["127.0.0.1:9000", "[::1]:9001"].map(|text| text.parse::<SocketAddr>().unwrap());
-    assert_eq!(two.source, Source::Upstreams(addresses.to_vec()));
+    assert_eq!(two.source, Source::Upstreams(addresses.map(Into::into).to_vec()));
     assert_eq!((two.sleep.idle_after, two.sleep.remove_after), (After::Never, After::Never));
     assert_eq!((two.wake.max_held, three.wake.max_held), (50, 50));
     assert_eq!(three.routes[0].host.to_string(), "three.example.test");

@@ -244,12 +244,14 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::net::SocketAddr;
+
     use config::model::AppName;
 
     use super::*;
 
     fn awake(instance: u64) -> Status {
-        let endpoints = [([127, 0, 0, 1], 4_000).into()].into();
+        let endpoints = [SocketAddr::from(([127, 0, 0, 1], 4_000)).into()].into();
         Status::Awake { instance: Instance(instance), endpoints }
     }
 

@@ -73,6 +73,7 @@ impl Session {
                         // Whoever waited for the first table may have left.
                         let _left = ready.take().map(|ready| ready.send(()));
                     }
+                    Some(ToGateway::Limits(_)) => {}
                     Some(ToGateway::State { app, status }) => self.change(&app, status).await,
                     None => return,
                 },

@@ -93,7 +93,7 @@ fn is_navigation<B>(request: &Request<B>) -> bool {
 
 fn is_health_check<B>(request: &Request<B>, app: &model::App) -> bool {
     match &app.health.check {
-        Check::Tcp => false,
+        Check::Tcp | Check::Grpc { .. } => false,
         Check::Http { path } => {
             let asked = request.uri().path();
             // A check of "/" is no sign: that is where everybody goes.

@@ -88,7 +88,7 @@ fn wait(policy: &WakePolicy, visitor: Visitor) -> WakeAnswer {
         (WakeMode::Auto, Visitor::Navigation) if policy.page_after < policy.hold_timeout => {
             WakeAnswer::Hold { at_most: policy.page_after, or: TooLong::Page }
         }
-        (WakeMode::Auto | WakeMode::Hold | WakeMode::Page, _) => hold,
+        (WakeMode::Auto | WakeMode::Hold | WakeMode::Page | WakeMode::Redirect, _) => hold,
     }
 }
 
@@ -114,6 +114,7 @@ impl Progress {
 mod tests {
 
     use config::link::{Depth, Failure};
+    use config::model::{Passersby, Treatment};
     use tokio::time::Instant;
 
     use super::*;
@@ -123,6 +124,12 @@ mod tests {
         page_after: Duration::from_secs(2),
         hold_timeout: Duration::from_secs(30),
         max_held: 10,
+        passersby: Passersby {
+            health_checks: Treatment::Budget,
+            monitors: Treatment::Budget,
+            crawlers: Treatment::Budget,
+            budget: PASSERBY_BUDGET,
+        },
     };
     const ASLEEP: Status = Status::Asleep { depth: Depth::Deep };
     const HOLD: WakeAnswer = WakeAnswer::Hold { at_most: POLICY.hold_timeout, or: TooLong::Refuse };

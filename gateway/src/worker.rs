@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use config::link::{Instance, Status};
+use config::model::Endpoint;
 use config::settings;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -225,10 +226,10 @@ impl Worker {
 }
 
 /// One of several endpoints, each as often as the others.
-fn any(endpoints: &[SocketAddr]) -> Option<SocketAddr> {
+fn any(endpoints: &[Endpoint]) -> Option<SocketAddr> {
     match endpoints {
         [] => None,
-        [only] => Some(*only),
-        several => Some(several[fastrand::usize(..several.len())]),
+        [only] => Some(only.address),
+        several => Some(several[fastrand::usize(..several.len())].address),
     }
 }

@@ -10,7 +10,8 @@ use super::policy;
 use super::reader::{Reader, Slot};
 use super::text::Spot;
 use crate::model::{
-    After, App, AppId, AppName, Host, HostPattern, Label, PathPrefix, ProcessSpec, Source, Tenant,
+    After, App, AppId, AppName, Endpoint, Host, HostPattern, Label, PathPrefix, ProcessSpec, Protocol,
+    Source, Tenant,
 };
 
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -69,6 +70,7 @@ pub(super) fn build(
         tenant,
         routes: Vec::new(),
         source,
+        protocol: Protocol::default(),
         health,
         sleep,
         wake,
@@ -97,7 +99,7 @@ fn source(draft: &AppDraft, header: &Spot, common: &Common<'_>, reader: &mut Rea
         }
         (_, Slot::Written(addresses, _)) => {
             only_for_commands(draft, reader);
-            Some(Source::Upstreams(addresses.clone()))
+            Some(Source::Upstreams(addresses.iter().copied().map(Endpoint::from).collect()))
         }
         (Slot::Absent | Slot::Wrong, Slot::Absent | Slot::Wrong) => None,
     }

@@ -6,7 +6,7 @@ use super::draft::{AppDraft, HealthDraft};
 use super::quantity::shown_duration;
 use super::reader::{Reader, Slot};
 use super::text::Spot;
-use crate::model::{After, Check, Health, SleepPolicy, WakeMode, WakePolicy};
+use crate::model::{After, Check, Health, Passersby, SleepPolicy, WakeMode, WakePolicy};
 
 const IDLE_AFTER: Duration = Duration::from_secs(15 * 60);
 const REMOVE_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -59,6 +59,7 @@ pub(super) fn wake(draft: &AppDraft, defaults: &AppDraft, reader: &mut Reader) -
         page_after: page.value_or(PAGE_AFTER),
         hold_timeout: hold.value_or(HOLD_TIMEOUT),
         max_held: draft.max_held.clone().or(&defaults.max_held).value_or(MAX_HELD),
+        passersby: Passersby::default(),
     };
     let page_is_late = policy.mode == WakeMode::Auto && policy.page_after > policy.hold_timeout;
     if let (true, true, Some(spot)) = (page_is_late, draft.upstreams.is_absent(), spot) {

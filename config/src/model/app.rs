@@ -21,6 +21,8 @@ pub struct App {
     pub routes: Vec<RouteMatch>,
     /// What runs it.
     pub source: Source,
+    /// What its endpoints speak.
+    pub protocol: Protocol,
     /// When it is up.
     pub health: Health,
     /// When it sleeps.
@@ -107,7 +109,34 @@ pub enum Source {
     /// The edge starts and stops it.
     Process(ProcessSpec),
     /// Somebody else runs it at these addresses; it never sleeps.
-    Upstreams(Vec<SocketAddr>),
+    Upstreams(Vec<Endpoint>),
+}
+
+/// Where an app listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// The address.
+    pub address: SocketAddr,
+    /// Its part of the requests, against the others' (Gateway API, `HTTPBackendRef.weight`); 0 gets none.
+    pub weight: u32,
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, weight: 1 }
+    }
+}
+
+/// What an app's endpoints speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// Found out once per instance, and remembered.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 in the clear, with prior knowledge (RFC 9113, section 3.3).
+    H2c,
 }
 
 /// A local program.
@@ -142,6 +171,11 @@ pub enum Check {
         /// Begins with `/`.
         path: String,
     },
+    /// `grpc.health.v1.Health/Check` of this service is answered with `SERVING`.
+    Grpc {
+        /// Empty for the server as a whole.
+        service: String,
+    },
 }
 
 /// A span of time, or never.
@@ -173,6 +207,45 @@ pub struct WakePolicy {
     pub hold_timeout: Duration,
     /// How many requests are held at once; the next gets 503.
     pub max_held: u32,
+    /// What those get who only look whether the app is there.
+    pub passersby: Passersby,
+}
+
+/// How visitors are treated that never keep an app awake, by their kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passersby {
+    /// Requests for the app's health check.
+    pub health_checks: Treatment,
+    /// Monitors.
+    pub monitors: Treatment,
+    /// Search engines and other robots.
+    pub crawlers: Treatment,
+    /// How often those of `Treatment::Budget` may wake the app: all kinds together, once in so long.
+    pub budget: Duration,
+}
+
+impl Default for Passersby {
+    fn default() -> Self {
+        Self {
+            health_checks: Treatment::Budget,
+            monitors: Treatment::Budget,
+            crawlers: Treatment::Budget,
+            budget: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// What a passerby gets of an app that sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Treatment {
+    /// It wakes the app, and waits.
+    Wake,
+    /// The same as long as there is budget, then 503.
+    Budget,
+    /// 200, and the app sleeps on.
+    Answer200,
+    /// 503, and the app sleeps on.
+    Answer503,
 }
 
 /// How requests to a sleeping app are treated.
@@ -184,4 +257,6 @@ pub enum WakeMode {
     Hold,
     /// Browsers' navigations get the page at once; all else is held.
     Page,
+    /// GET and HEAD are sent to the page that revives apps, and from there back; all else is held.
+    Redirect,
 }

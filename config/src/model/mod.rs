@@ -2,11 +2,15 @@
 
 mod app;
 mod host;
+mod limit;
 mod tenant;
+mod token;
 
 pub use app::{
-    After, App, Check, Health, PathPrefix, PathPrefixError, ProcessSpec, RouteMatch, SleepPolicy, Source,
-    WakeMode, WakePolicy,
+    After, App, Check, Endpoint, Health, Passersby, PathPrefix, PathPrefixError, ProcessSpec, Protocol,
+    RouteMatch, SleepPolicy, Source, Treatment, WakeMode, WakePolicy,
 };
 pub use host::{Host, HostError, HostPattern};
+pub use limit::{Limit, LimitKey, LimitMatch, Rate};
 pub use tenant::{AppId, AppName, AppNameError, Label, LabelError, Tenant};
+pub use token::{Role, Token};

@@ -77,6 +77,7 @@ pub(crate) fn app(name: &str) -> App {
             dir: "/".into(),
             env: BTreeMap::new(),
         }),
+        protocol: config::model::Protocol::default(),
         health: Health { check: Check::Tcp, timeout: Duration::from_secs(1), grace: Duration::from_secs(30) },
         sleep: SleepPolicy { idle_after: After::Never, remove_after: After::Never },
         wake: WakePolicy {
@@ -84,6 +85,7 @@ pub(crate) fn app(name: &str) -> App {
             page_after: Duration::from_secs(2),
             hold_timeout: Duration::from_secs(30),
             max_held: 10_000,
+            passersby: config::model::Passersby::default(),
         },
         response_timeout: Duration::from_secs(30),
     }
@@ -296,7 +298,7 @@ impl Upstream {
     }
 
     pub(super) fn awake(&self) -> Status {
-        Status::Awake { instance: Instance(1), endpoints: [self.address].into() }
+        Status::Awake { instance: Instance(1), endpoints: [self.address.into()].into() }
     }
 
     /// All requests that have come since the last time.

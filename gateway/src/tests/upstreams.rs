@@ -6,7 +6,7 @@ use config::settings::Gateway;
 use super::fakes::{Edge, Upstream, app, run};
 
 fn awake(instance: u64, upstreams: &[Upstream]) -> Status {
-    let endpoints = upstreams.iter().map(|upstream| upstream.address).collect();
+    let endpoints = upstreams.iter().map(|upstream| upstream.address.into()).collect();
     Status::Awake { instance: Instance(instance), endpoints }
 }
 

@@ -182,6 +182,7 @@ impl Driver {
     fn hear(&mut self, gateway: GatewayId, message: ToRevive) {
         match message {
             ToRevive::Wake { app } => self.wanted(gateway, &app),
+            ToRevive::LimitsInUse { .. } => {}
             ToRevive::Unwanted { app } => self.unwanted(gateway, &app),
             ToRevive::Activity(activities) => {
                 for activity in &activities {

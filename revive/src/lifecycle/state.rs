@@ -302,7 +302,7 @@ impl State {
     pub fn status(&self, now: Instant) -> Option<Status> {
         Some(match self {
             Self::Awake(running) => {
-                Status::Awake { instance: running.instance, endpoints: [running.endpoint].into() }
+                Status::Awake { instance: running.instance, endpoints: [running.endpoint.into()].into() }
             }
             Self::Draining(draining) => Status::Draining { round: draining.round },
             Self::Light(_) => Status::Asleep { depth: Depth::Light },

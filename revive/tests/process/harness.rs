@@ -126,6 +126,7 @@ pub(crate) fn app(name: &str, command: &[&str], dir: &Path) -> App {
             dir: dir.to_owned(),
             env: BTreeMap::new(),
         }),
+        protocol: config::model::Protocol::default(),
         health: Health { check: Check::Tcp, timeout: Duration::from_secs(1), grace: Duration::from_secs(1) },
         sleep: SleepPolicy { idle_after: After::Never, remove_after: After::Never },
         wake: WakePolicy {
@@ -133,6 +134,7 @@ pub(crate) fn app(name: &str, command: &[&str], dir: &Path) -> App {
             page_after: Duration::from_secs(2),
             hold_timeout: Duration::from_secs(30),
             max_held: 1,
+            passersby: config::model::Passersby::default(),
         },
         response_timeout: Duration::from_secs(30),
     }

@@ -91,7 +91,7 @@ async fn light_sleep_is_deepened_for_who_asked_for_deep_sleep() {
 #[tokio::test(start_paused = true)]
 async fn what_sleeps_already_or_cannot_is_answered_at_once() {
     let mut theirs = app("theirs");
-    theirs.source = Source::Upstreams(vec![endpoint(1)]);
+    theirs.source = Source::Upstreams(vec![endpoint(1).into()]);
     let mut edge = Edge::start([app("a"), theirs]);
     let mut gateway = edge.gateway().await;
     assert_eq!(soon(edge.sleep("theirs", Depth::Light)).await.unwrap(), Err(NotAsleep::NotOurs));
@@ -101,7 +101,7 @@ async fn what_sleeps_already_or_cannot_is_answered_at_once() {
     assert_eq!(soon(edge.sleep("a", Depth::Light)).await.unwrap(), Err(NotAsleep::Waking));
     edge.created("a", 1);
     gateway.reaches("a", 1);
-    gateway.sees("a", Status::Awake { instance: Instance(1), endpoints: [endpoint(1)].into() }).await;
+    gateway.sees("a", Status::Awake { instance: Instance(1), endpoints: [endpoint(1).into()].into() }).await;
     edge.fall_asleep(&mut gateway, "a", 1).await;
     assert_eq!(soon(edge.sleep("a", Depth::Light)).await.unwrap(), Ok(()));
 }
@@ -132,7 +132,7 @@ async fn an_app_that_is_not_there_is_said_to_be_unknown() {
 #[tokio::test(start_paused = true)]
 async fn the_audit_says_what_came_of_it() {
     let mut theirs = app("theirs");
-    theirs.source = Source::Upstreams(vec![endpoint(1)]);
+    theirs.source = Source::Upstreams(vec![endpoint(1).into()]);
     let mut edge = Edge::start([app("a"), theirs]);
     let mut gateway = edge.gateway().await;
     let wake = |name| edge.handle.ask(move |reply| Ask::Wake(id(name), "ann".into(), reply));

@@ -160,7 +160,7 @@ async fn an_app_that_listens_no_more_because_it_ends_has_crashed() {
 #[tokio::test(start_paused = true)]
 async fn an_app_that_somebody_else_runs_is_taken_to_be_up_whoever_is_refused() {
     let mut theirs = app("theirs");
-    theirs.source = Source::Upstreams(vec![endpoint(1)]);
+    theirs.source = Source::Upstreams(vec![endpoint(1).into()]);
     let edge = Edge::start([theirs]);
     let mut gateway = edge.gateway().await;
     gateway.is_refused("theirs", 0);

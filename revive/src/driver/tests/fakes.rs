@@ -63,6 +63,7 @@ pub(super) fn app(name: &str) -> App {
             dir: "/".into(),
             env: BTreeMap::new(),
         }),
+        protocol: config::model::Protocol::default(),
         health: Health { check: Check::Tcp, timeout: seconds(1), grace: seconds(30) },
         sleep: SleepPolicy { idle_after: After::Elapsed(IDLE), remove_after: After::Elapsed(REMOVE) },
         wake: WakePolicy {
@@ -70,6 +71,7 @@ pub(super) fn app(name: &str) -> App {
             page_after: seconds(2),
             hold_timeout: seconds(30),
             max_held: 10,
+            passersby: config::model::Passersby::default(),
         },
         response_timeout: seconds(30),
     }
@@ -314,6 +316,7 @@ impl Gateway {
                             return status;
                         }
                     }
+                    ToGateway::Limits(_) => {}
                     ToGateway::Table(table) => panic!("nobody changed the table: {table:?}"),
                 }
             }
@@ -357,7 +360,7 @@ pub(super) fn endpoint(instance: u64) -> SocketAddr {
 }
 
 pub(super) fn awake(instance: u64) -> Status {
-    Status::Awake { instance: Instance(instance), endpoints: [endpoint(instance)].into() }
+    Status::Awake { instance: Instance(instance), endpoints: [endpoint(instance).into()].into() }
 }
 
 pub(super) fn asleep(depth: Depth) -> Status {

@@ -9,7 +9,7 @@ use crate::platform::Event;
 #[tokio::test(start_paused = true)]
 async fn a_gateway_that_attaches_later_gets_all_apps_as_they_are() {
     let mut theirs = app("theirs");
-    theirs.source = Source::Upstreams(vec![endpoint(1), endpoint(2)]);
+    theirs.source = Source::Upstreams(vec![endpoint(1).into(), endpoint(2).into()]);
     let mut edge = Edge::start([app("new"), app("up"), app("light"), app("bad"), theirs]);
     let mut gateway = edge.gateway().await;
     let light = edge.wake(&mut gateway, "light").await;
@@ -24,7 +24,7 @@ async fn a_gateway_that_attaches_later_gets_all_apps_as_they_are() {
     let mut apps: Vec<_> =
         later.table.apps.iter().map(|(app, status)| (app.name.as_str(), status.clone())).collect();
     apps.sort_by_key(|(name, _)| *name);
-    let endpoints = [endpoint(1), endpoint(2)].into();
+    let endpoints = [endpoint(1).into(), endpoint(2).into()].into();
     assert_eq!(
         apps,
         [
