@@ -42,6 +42,14 @@ pub struct Gateway {
     pub max_open_per_app: u32,
     /// How long a connection to an endpoint may take.
     pub connect_timeout: Duration,
+    /// One of several endpoints is left out after so many faults in a row.
+    pub max_faults: u32,
+    /// For how long it is left out.
+    pub eject_time: Duration,
+    /// How long one of several endpoints that comes, or comes back, gets less than its part.
+    pub slow_start: Duration,
+    /// Per cent of an app's requests that may be tried once more.
+    pub retry_budget: u32,
     /// An idle connection to an endpoint is closed after this.
     pub upstream_idle_timeout: Duration,
     /// How long open requests may finish after SIGTERM.
@@ -65,6 +73,10 @@ impl Default for Gateway {
             max_connections: 20_000,
             max_open_per_app: 1_024,
             connect_timeout: Duration::from_secs(1),
+            max_faults: 5,
+            eject_time: Duration::from_secs(30),
+            slow_start: Duration::from_secs(10),
+            retry_budget: 20,
             upstream_idle_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
         }

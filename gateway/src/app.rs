@@ -8,8 +8,10 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use config::link::{Activity, Instance, Status};
 use config::model::AppId;
+use config::settings;
 use tokio::time::Instant;
 
+use crate::balance::{Endpoints, Share, retry};
 use crate::note::{Note, Notes};
 use crate::telemetry::AppStats;
 
@@ -26,6 +28,8 @@ pub struct App {
     pub index: usize,
     /// What has been answered.
     pub stats: AppStats,
+    /// How much of its traffic may be retries.
+    pub retries: retry::Budget,
     state: ArcSwap<Seen>,
     open: AtomicU32,
     held: AtomicU32,
@@ -50,9 +54,25 @@ pub struct Seen {
     pub status: Status,
     /// Durations in the state count from here, by the clock of the timers: a test that pauses one has both.
     pub at: Instant,
+    /// Of an app that is awake with several endpoints: how they stand.
+    pub endpoints: Option<Arc<Endpoints>>,
 }
 
 impl Seen {
+    /// A state that is heard of now; of the endpoints that were there `before` is kept how they stand.
+    pub fn now(status: Status, before: Option<&Self>) -> Self {
+        let endpoints = match &status {
+            Status::Awake { endpoints, .. } => {
+                Endpoints::of(endpoints, before.and_then(|before| before.endpoints.as_ref()))
+            }
+            Status::Draining { .. }
+            | Status::Asleep { .. }
+            | Status::Waking { .. }
+            | Status::Failed { .. } => None,
+        };
+        Self { status, at: Instant::now(), endpoints }
+    }
+
     /// Of a failure: how long it is still the answer to every request.
     pub fn retry_after(&self) -> Duration {
         match &self.status {
@@ -78,7 +98,8 @@ impl App {
             id,
             index,
             stats: AppStats::default(),
-            state: ArcSwap::from_pointee(Seen { status, at: epoch }),
+            retries: retry::Budget::default(),
+            state: ArcSwap::from_pointee(Seen::now(status, None)),
             open: AtomicU32::new(0),
             held: AtomicU32::new(0),
             refused: AtomicU32::new(0),
@@ -98,7 +119,8 @@ impl App {
 
     /// Its state changes.
     pub fn set(&self, status: Status) {
-        self.state.store(Arc::new(Seen { status, at: Instant::now() }));
+        let seen = Seen::now(status, Some(&self.state()));
+        self.state.store(Arc::new(seen));
         self.refused.store(0, Relaxed);
     }
 
@@ -118,6 +140,14 @@ impl App {
         if self.refused.load(Relaxed) > 0 {
             self.refused.store(0, Relaxed);
         }
+    }
+
+    /// Whether a request may be tried once more, of the `percent` of all that may be.
+    pub fn spend_retry(&self, percent: u32) -> bool {
+        let may = self.retries.spend(self.stats.answered(), percent);
+        let count = if may { &self.stats.retries } else { &self.stats.retries_denied };
+        count.fetch_add(1, Relaxed);
+        may
     }
 
     /// Requests, streams and upgraded connections that are open.
@@ -190,14 +220,30 @@ pub enum Sent {
 pub struct Open {
     app: Arc<App>,
     keeps_awake: bool,
+    /// Of an app with several endpoints: the one it is at.
+    share: Option<Share>,
 }
 
 impl Open {
     /// Counts a request in. The caller has just read that the app is awake, without an await since then.
-    pub fn enter(app: &Arc<App>, keeps_awake: bool) -> Self {
+    pub fn enter(app: &Arc<App>, keeps_awake: bool, share: Option<Share>) -> Self {
         app.open.fetch_add(1, Relaxed);
         app.touch(keeps_awake);
-        Self { app: app.clone(), keeps_awake }
+        Self { app: app.clone(), keeps_awake, share }
+    }
+
+    /// Its endpoint has begun to answer.
+    pub fn succeeded(&self) {
+        if let Some(share) = &self.share {
+            share.succeeded();
+        }
+    }
+
+    /// Its endpoint has failed it.
+    pub fn failed(&self, settings: &settings::Gateway) {
+        if self.share.as_ref().is_some_and(|share| share.failed(settings)) {
+            self.app.stats.ejections.fetch_add(1, Relaxed);
+        }
     }
 
     /// The app.

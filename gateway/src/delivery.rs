@@ -63,6 +63,9 @@ impl Delivery {
             return;
         };
         open.app().stats.record(self.status, ending, self.began.elapsed());
+        if ending == Ending::AppBrokeOff {
+            open.failed(&worker.settings);
+        }
         // A response that came before the app had read the whole request leaves the connection in a state that
         // nobody can know: it is closed (hyperium/hyper#4176).
         let uploaded = upload.is_none_or(|upload| upload.is_finished());

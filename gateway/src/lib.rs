@@ -14,6 +14,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod balance;
 pub mod body;
 pub mod conn;
 pub mod delivery;

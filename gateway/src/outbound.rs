@@ -7,6 +7,7 @@ use http::uri::{PathAndQuery, Uri};
 use http::{Request, StatusCode, Version};
 
 use crate::answer::Refusal;
+use crate::balance::retry::Outcome;
 use crate::pipeline::{Passage, Pipeline};
 use crate::upstream::{self, Answered, Fault, RequestBody, Target, Upload};
 use crate::worker::Worker;
@@ -36,8 +37,8 @@ pub struct Exchanged {
 /// A request that was not answered.
 #[derive(Debug)]
 pub enum Unsent {
-    /// Not a byte of it was sent: it can be tried again.
-    Again(Fault, Box<Outbound>),
+    /// It may be tried again: not a byte of it was sent, or it may be repeated.
+    Again(Fault, Outcome, Box<Outbound>),
     /// The app may have seen it.
     Lost(Fault, Option<Upload>),
 }
@@ -87,25 +88,31 @@ impl Outbound {
             instance: passage.entered.instance,
             endpoint: passage.entered.endpoint,
             response_timeout: passage.route.model.response_timeout,
+            has_other: passage.entered.has_other,
         };
         match upstream::send(target, self.request).await {
             Ok(answered) if is_misunderstood(&answered, &self.exchanged) => {
                 Err(Unsent::Lost(Fault::Malformed, None))
             }
             Ok(answered) => Ok((answered, self.exchanged)),
-            Err(upstream::Failed { fault, unsent: Some(request) }) => {
-                Err(Unsent::Again(fault, Box::new(Self { request, exchanged: self.exchanged })))
+            Err(upstream::Failed { fault, back: Some((outcome, request)) }) => {
+                Err(Unsent::Again(fault, outcome, Box::new(Self { request, exchanged: self.exchanged })))
             }
-            Err(upstream::Failed { fault, unsent: None }) => Err(Unsent::Lost(fault, self.exchanged.upload)),
+            Err(upstream::Failed { fault, back: None }) => Err(Unsent::Lost(fault, self.exchanged.upload)),
         }
     }
 }
 
 impl Unsent {
+    /// Whether its endpoint is to blame, not the client.
+    pub fn is_the_apps_fault(&self) -> bool {
+        matches!(self.refusal(), Refusal::Upstream(_))
+    }
+
     /// What the client is told.
     pub fn refusal(&self) -> Refusal {
         match self {
-            Self::Again(fault, _) => Refusal::Upstream(*fault),
+            Self::Again(fault, ..) => Refusal::Upstream(*fault),
             Self::Lost(_, Some(upload)) if upload.is_too_large() => Refusal::BodyTooLarge,
             Self::Lost(_, Some(upload)) if upload.client_failed() => Refusal::BodyBroken,
             Self::Lost(fault, _) => Refusal::Upstream(*fault),

@@ -8,6 +8,7 @@
 //!             └───────────────────┴──────────── answer ◄─────────────┘ whoever stops it says why
 //! ```
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use tokio::time::Instant;
 
 use crate::answer::{self, Refusal};
 use crate::app::{Place, UNREACHABLE_AFTER};
+use crate::balance::Tried;
+use crate::balance::retry::{self, Again};
 use crate::body::Body;
 use crate::conn;
 use crate::hold::{self, Ticket, Waited};
@@ -62,13 +65,18 @@ pub struct Passage {
     pub ticket: Option<Ticket>,
 }
 
-/// Which try of a request it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    /// It has just come: an app that has as many as it may have gets no more.
-    First,
-    /// It was let in, and its app refused the connection: it waits for its turn.
-    Again,
+/// How often a request was tried, and at which of several endpoints.
+#[derive(Debug, Default)]
+struct Tries {
+    count: u32,
+    at: Tried,
+}
+
+impl Tries {
+    fn add(&mut self, endpoint: SocketAddr) {
+        self.count += 1;
+        self.at.add(endpoint);
+    }
 }
 
 /// Why a request does not reach its app.
@@ -108,21 +116,44 @@ impl Pipeline {
         let mut route = self.route(&request)?;
         self.check_length(&request, &route)?;
         let visitor = Visitor::of(&request, &route.model);
-        let mut passage = self.admit(&request, route, visitor, began, Turn::First).await?;
+        let mut tries = Tries::default();
+        let mut passage = self.admit(&request, route, visitor, began, &tries).await?;
         let mut outbound = Outbound::new(request, self, exchange);
-        let mut attempts = 1;
         loop {
-            let unsent = match outbound.send(&self.worker, &passage).await {
-                Ok(answered) => return Ok(inbound::response(&self.worker, passage, answered, began)),
-                Err(Unsent::Again(_, unsent)) if attempts < ATTEMPTS => *unsent,
-                Err(unsent) => return Err(Stop::at(&passage.route, unsent.refusal())),
-            };
-            drop(passage);
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
-            route = self.route(unsent.request())?;
-            passage = self.admit(unsent.request(), route, visitor, began, Turn::Again).await?;
-            (outbound, attempts) = (unsent, attempts + 1);
+            match outbound.send(&self.worker, &passage).await {
+                Ok(answered) => {
+                    passage.entered.open.succeeded();
+                    return Ok(inbound::response(&self.worker, passage, answered, began));
+                }
+                Err(unsent) => outbound = self.again(unsent, passage, &mut tries).await?,
+            }
+            route = self.route(outbound.request())?;
+            passage = self.admit(outbound.request(), route, visitor, began, &tries).await?;
         }
+    }
+
+    /// The request that its app did not answer, when it may be tried again.
+    async fn again(&self, unsent: Unsent, passage: Passage, tries: &mut Tries) -> Result<Outbound, Stop> {
+        let Passage { route, entered, .. } = &passage;
+        if unsent.is_the_apps_fault() {
+            entered.open.failed(&self.worker.settings);
+        }
+        let (outcome, refusal) = match &unsent {
+            Unsent::Again(_, outcome, _) => (*outcome, unsent.refusal()),
+            Unsent::Lost(..) => return Err(Stop::at(route, unsent.refusal())),
+        };
+        tries.add(entered.endpoint);
+        let others = route.app.state().endpoints.as_ref().is_some_and(|all| all.has_other_than(&tries.at));
+        let spend = || route.app.spend_retry(self.worker.settings.retry_budget);
+        let again = retry::decide(outcome, tries.count, ATTEMPTS, others, spend);
+        let (Again::Elsewhere | Again::Later, Unsent::Again(_, _, outbound)) = (again, unsent) else {
+            return Err(Stop::at(route, refusal));
+        };
+        drop(passage);
+        if again == Again::Later {
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        }
+        Ok(*outbound)
     }
 
     /// Whose a request is, in the table of this moment.
@@ -162,14 +193,15 @@ impl Pipeline {
         mut route: Arc<Route>,
         visitor: Visitor,
         began: Instant,
-        turn: Turn,
+        tries: &Tries,
     ) -> Result<Passage, Stop> {
         let mut ticket = None;
         let mut has_leave = visitor.keeps_awake();
         loop {
-            match self.worker.enter(&route, ticket.as_ref(), visitor.keeps_awake()) {
+            match self.worker.enter(&route, ticket.as_ref(), visitor.keeps_awake(), &tries.at) {
                 Ok(entered) => return Ok(Passage { route, entered, ticket }),
-                Err(Shut::Busy) if turn == Turn::First => return Err(Stop::at(&route, Refusal::AppBusy)),
+                // One that was let in before waits for its turn.
+                Err(Shut::Busy) if tries.count == 0 => return Err(Stop::at(&route, Refusal::AppBusy)),
                 Err(Shut::Busy | Shut::InLine | Shut::NotAwake) => {}
             }
             drop(ticket.take());

@@ -34,9 +34,20 @@ pub struct AppStats {
     pub refusals: Refusals,
     /// `Set-Cookie` lines for a domain above its own.
     pub foreign_cookies: AtomicU64,
+    /// Requests that were tried once more, and those that were not because too many were.
+    pub retries: AtomicU64,
+    /// See `retries`.
+    pub retries_denied: AtomicU64,
+    /// How often one of several endpoints was left out.
+    pub ejections: AtomicU64,
 }
 
 impl AppStats {
+    /// How many requests it has answered.
+    pub fn answered(&self) -> u64 {
+        self.classes.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
     /// Records a response of the app's, at the end of its body.
     pub fn record(&self, status: StatusCode, ending: Ending, took: Duration) {
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
@@ -90,6 +101,8 @@ impl Collector for GatewayMetrics {
         durations(&routes, &mut encoder)?;
         broken_off(&routes, &mut encoder)?;
         cookies(&routes, &mut encoder)?;
+        retries(&routes, &mut encoder)?;
+        ejections(&routes, &mut encoder)?;
         gauge(
             &routes,
             &mut encoder,
@@ -160,6 +173,21 @@ fn cookies(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt::
     counters(routes, encoder, ("loco_edge_foreign_cookies_dropped", help), |stats| {
         vec![(None, &stats.foreign_cookies)]
     })
+}
+
+fn retries(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Requests tried once more, and those that were not because too many were";
+    counters(routes, encoder, ("loco_edge_retries", help), |stats| {
+        vec![
+            (Some(("result", "sent")), &stats.retries),
+            (Some(("result", "over-budget")), &stats.retries_denied),
+        ]
+    })
+}
+
+fn ejections(routes: &[&Arc<Route>], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "How often one of an app's endpoints was left out because it failed again and again";
+    counters(routes, encoder, ("loco_edge_ejections", help), |stats| vec![(None, &stats.ejections)])
 }
 
 /// A count of an app's, and the label it has beside the app's own.

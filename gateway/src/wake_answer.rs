@@ -115,7 +115,6 @@ mod tests {
 
     use config::link::{Depth, Failure};
     use config::model::{Passersby, Treatment};
-    use tokio::time::Instant;
 
     use super::*;
 
@@ -135,7 +134,7 @@ mod tests {
     const HOLD: WakeAnswer = WakeAnswer::Hold { at_most: POLICY.hold_timeout, or: TooLong::Refuse };
 
     fn answer(status: Status, mode: WakeMode, visitor: Visitor, budget: bool) -> WakeAnswer {
-        let seen = Seen { status, at: Instant::now() };
+        let seen = Seen::now(status, None);
         decide(&seen, &WakePolicy { mode, ..POLICY }, visitor, Duration::ZERO, || budget)
     }
 

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use config::link::{Instance, Status};
-use config::model::Endpoint;
 use config::settings;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use crate::app::{App, Open};
+use crate::app::{App, Open, Seen};
+use crate::balance::{Share, Tried};
 use crate::hold::{self, Queue, Ticket};
 use crate::listen::Entry;
 use crate::table::{Route, Table};
@@ -69,6 +69,8 @@ pub struct Entered {
     pub instance: Instance,
     /// One of its endpoints.
     pub endpoint: SocketAddr,
+    /// Whether there are others.
+    pub has_other: bool,
 }
 
 /// Why a request may not go to its app now.
@@ -109,10 +111,15 @@ impl Worker {
     ///
     /// # Errors
     /// Says why not.
-    pub fn enter(&self, route: &Route, ticket: Option<&Ticket>, keeps_awake: bool) -> Result<Entered, Shut> {
+    pub fn enter(
+        &self,
+        route: &Route,
+        ticket: Option<&Ticket>,
+        keeps_awake: bool,
+        tried: &Tried,
+    ) -> Result<Entered, Shut> {
         let state = route.app.state();
-        let Status::Awake { instance, endpoints } = &state.status else { return Err(Shut::NotAwake) };
-        let Some(endpoint) = any(endpoints) else { return Err(Shut::NotAwake) };
+        let Status::Awake { instance, .. } = &state.status else { return Err(Shut::NotAwake) };
         if !ticket.is_some_and(|ticket| ticket.is_for(&route.app)) {
             if self.is_waited_for(&route.app) {
                 return Err(Shut::InLine);
@@ -121,11 +128,29 @@ impl Worker {
                 return Err(Shut::Busy);
             }
         }
-        let open = Open::enter(&route.app, keeps_awake);
+        let (endpoint, share) = self.endpoint(&state, tried).ok_or(Shut::NotAwake)?;
+        let open = Open::enter(&route.app, keeps_awake, share);
         if let Some(ticket) = ticket {
             ticket.arrived();
         }
-        Ok(Entered { open, instance: *instance, endpoint })
+        Ok(Entered { open, instance: *instance, endpoint, has_other: state.endpoints.is_some() })
+    }
+
+    /// Where the next request goes.
+    fn endpoint(&self, state: &Seen, tried: &Tried) -> Option<(SocketAddr, Option<Share>)> {
+        if let Some(several) = &state.endpoints {
+            // Where all have failed it, it is tried again where it began.
+            let share = several.choose(tried, self.settings.slow_start);
+            let share = share.or_else(|| several.choose(&Tried::default(), self.settings.slow_start))?;
+            return Some((share.address(), Some(share)));
+        }
+        match &state.status {
+            Status::Awake { endpoints, .. } => endpoints.first().map(|only| (only.address, None)),
+            Status::Draining { .. }
+            | Status::Asleep { .. }
+            | Status::Waking { .. }
+            | Status::Failed { .. } => None,
+        }
     }
 
     /// The app drains: closes the pooled connections to it, and says that this thread has seen so.
@@ -222,14 +247,5 @@ impl Worker {
 
     fn existing(&self, app: &App) -> Option<Rc<Slot>> {
         self.slots.borrow().get(app.index).and_then(Clone::clone)
-    }
-}
-
-/// One of several endpoints, each as often as the others.
-fn any(endpoints: &[Endpoint]) -> Option<SocketAddr> {
-    match endpoints {
-        [] => None,
-        [only] => Some(only.address),
-        several => Some(several[fastrand::usize(..several.len())].address),
     }
 }

@@ -10,6 +10,7 @@ mod harness;
 
 mod admin;
 mod answers;
+mod balancing;
 mod check;
 mod claims;
 mod crowds;

@@ -41,6 +41,10 @@ pub(super) static GATEWAY: &[Key<Gateway>] = &[
     field!(max_connections, count, 1..=10_000_000),
     field!(max_open_per_app, count, 1..=10_000_000),
     field!(connect_timeout, duration, MOMENT),
+    field!(max_faults, count, 1..=1_000_000),
+    field!(eject_time, duration, MOMENT),
+    field!(slow_start, duration, Duration::ZERO),
+    field!(retry_budget, count, 0..=100),
     field!(upstream_idle_timeout, duration, MOMENT),
     field!(drain_timeout, duration, Duration::ZERO),
 ];

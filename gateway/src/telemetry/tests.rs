@@ -96,7 +96,7 @@ fn refusals_are_counted_by_code_with_their_app_or_without_one() {
 fn what_is_open_and_held_is_shown_while_it_is() {
     let shown = Shown::new();
     let gauges = || [shown.samples("loco_edge_open"), shown.samples("loco_edge_held")].concat();
-    let open = [Open::enter(&shown.app, true), Open::enter(&shown.app, false)];
+    let open = [Open::enter(&shown.app, true, None), Open::enter(&shown.app, false, None)];
     let place = Place::take(&shown.app, 1);
     assert_eq!(gauges(), ["{} 2", "{} 1"]);
     drop((open, place));

@@ -65,10 +65,10 @@ fn activity_is_gathered_and_where_nothing_goes_on_nothing_is_said() {
 
         let a = edge.app("a");
         for _ in 0..1_000 {
-            drop(Open::enter(&a, true));
+            drop(Open::enter(&a, true, None));
             tokio::time::sleep(SECOND / 1_000).await;
         }
-        let open = Open::enter(&a, true);
+        let open = Open::enter(&a, true, None);
         let reports = edge.reports(10 * SECOND).await;
         assert!((3..=6).contains(&reports.len()), "{reports:?}");
         let last = &reports.last().unwrap()[0];
@@ -93,7 +93,7 @@ fn who_may_not_keep_awake_is_open_but_no_activity() {
         let mut edge = Edge::start(1, &Gateway::default());
         let upstream = Upstream::start().await;
         edge.use_table([(app("a"), upstream.awake())]).await;
-        drop(Open::enter(&edge.app("a"), false));
+        drop(Open::enter(&edge.app("a"), false, None));
         let reports = edge.reports(SECOND).await;
         assert_eq!((reports[0][0].open, reports[0][0].idle_for), (0, None));
     });

@@ -1,5 +1,7 @@
 //! Which endpoint a request goes to, and on which connection.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use config::link::{Instance, Status};
 use config::settings::Gateway;
 
@@ -58,5 +60,27 @@ fn a_new_instance_at_the_same_address_gets_a_new_connection() {
         edge.change("a", awake(2, &upstreams[..1])).await;
         spread(&edge, &mut upstreams, 3).await;
         assert_eq!(upstreams[0].connections.get(), 2);
+    });
+}
+
+#[test]
+fn what_fails_at_one_endpoint_goes_to_another_and_one_that_only_fails_is_left_out() {
+    run(async {
+        let edge = Edge::start(1, &Gateway::default());
+        let mut good = Upstream::start().await;
+        // Bound and closed again: nobody listens there.
+        let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let endpoints = [good.address, dead].map(Into::into).into();
+        edge.use_table([(app("a"), Status::Awake { instance: Instance(0), endpoints })]).await;
+        for _ in 0..40 {
+            let client = edge.ask(0, "a", "/").await;
+            for request in good.arrived().await {
+                request.answer().await;
+            }
+            assert_eq!(client.answer().await, "200");
+        }
+        let stats = &edge.app("a").stats;
+        let (retries, ejections) = (stats.retries.load(Relaxed), stats.ejections.load(Relaxed));
+        assert_eq!((retries, ejections), (5, 1), "five faults, and then it is out");
     });
 }

@@ -25,6 +25,7 @@ use reading::Reading;
 pub use upgrade::splice;
 
 use crate::app::App;
+use crate::balance::retry::Outcome;
 use crate::worker::{Slot, Worker};
 
 /// An idle connection younger than this is trusted with any request. An older one may just be being closed by the
@@ -67,6 +68,8 @@ pub struct Target<'a> {
     pub endpoint: SocketAddr,
     /// How long from the end of the request to the head of the response.
     pub response_timeout: Duration,
+    /// Whether a request that fails may be repeated at another endpoint.
+    pub has_other: bool,
 }
 
 /// A request that could not be sent or was not answered.
@@ -74,8 +77,25 @@ pub struct Target<'a> {
 pub struct Failed {
     /// Why.
     pub fault: Fault,
-    /// The request, if not a byte of it was sent: it may be tried again.
-    pub unsent: Option<Request<RequestBody>>,
+    /// The request, if it may be tried again, and why it may.
+    pub back: Option<(Outcome, Request<RequestBody>)>,
+}
+
+impl Failed {
+    /// Nobody knows what the app has made of it.
+    fn lost(fault: Fault) -> Self {
+        Self { fault, back: None }
+    }
+
+    fn unsent(fault: Fault, request: Option<Request<RequestBody>>) -> Self {
+        Self { fault, back: request.map(|request| (Outcome::Unsent, request)) }
+    }
+
+    /// A connection that ended may have carried it; `copy` is there if it may be repeated all the same.
+    fn repeatable(fault: Fault, copy: Option<Request<RequestBody>>) -> Self {
+        let copy = copy.filter(|_| fault == Fault::Reset);
+        Self { fault, back: copy.map(|request| (Outcome::Repeatable, request)) }
+    }
 }
 
 /// The head of a response, and the connection it came on.
@@ -104,27 +124,35 @@ pub async fn send(target: Target<'_>, mut request: Request<RequestBody>) -> Resu
             None => match dial(&target).await {
                 Ok(connection) => connection,
                 // Of a repeated request the first may have done its work: it is not held for another try.
-                Err(fault) => return Err(Failed { fault, unsent: (!repeated).then_some(request) }),
+                Err(fault) => return Err(Failed::unsent(fault, (!repeated).then_some(request))),
             },
         };
         // An app may close a connection in the moment in which it is used again. Only of a request that may be repeated
         // a copy is kept for that (RFC 9110, section 9.2.2); on a new connection there is no such moment.
-        let copy = (repeatable && connection.was_pooled()).then(|| repeat(&request));
+        let copy = (repeatable && (connection.was_pooled() || target.has_other)).then(|| repeat(&request));
         let sending = connection.send(request);
         let (fault, unsent) = match patiently(target.response_timeout, upload.as_ref(), sending).await {
             Some(Ok(response)) => return Ok(Answered { response, connection }),
             Some(Err(error)) => error,
-            None => return Err(Failed { fault: Fault::Timeout, unsent: None }),
+            None => return Err(Failed::lost(Fault::Timeout)),
         };
         request = match (unsent, copy) {
             (Some(unsent), _) if connection.was_pooled() => unsent,
-            (None, Some(copy)) if fault == Fault::Reset => {
+            (None, Some(copy)) if fault == Fault::Reset && connection.was_pooled() && may_repeat(&target) => {
                 repeated = true;
                 copy
             }
-            (unsent, _) => return Err(Failed { fault, unsent }),
+            (Some(unsent), _) => return Err(Failed::unsent(fault, Some(unsent))),
+            // Once it was repeated, that was its second time.
+            (None, copy) => {
+                return Err(Failed::repeatable(fault, copy.filter(|_| target.has_other && !repeated)));
+            }
         };
     }
+}
+
+fn may_repeat(target: &Target<'_>) -> bool {
+    target.app.spend_retry(target.worker.settings.retry_budget)
 }
 
 /// Waits for as long as the app takes something of the request's body, and then for `limit`; `None` is too long.
