@@ -94,6 +94,10 @@ impl HeadScan {
 
     /// Goes on with all bytes of the head that have come, those of earlier calls included.
     pub(super) fn follow(&mut self, bytes: &[u8], sizes: Sizes) -> Result<Progress, Violation> {
+        // First of all, so that the verdict is the same however much has come.
+        if self.searched == 0 && bytes.first().is_some_and(|byte| !is_method_byte(*byte)) {
+            return Err(Violation::MalformedHead);
+        }
         while let Some(distance) = memchr(b'\n', &bytes[self.searched..]) {
             let end = self.searched + distance;
             let line = &bytes[self.line..end];
@@ -121,14 +125,9 @@ impl HeadScan {
 
     /// What can be refused before its line is complete.
     fn check_unfinished(&self, bytes: &[u8], sizes: Sizes) -> Result<(), Violation> {
-        let line = &bytes[self.line..];
-        if matches!(self.part, Part::RequestLine) {
-            if line.first().is_some_and(|byte| !is_method_byte(*byte)) {
-                return Err(Violation::MalformedHead);
-            }
-            if line.len() > sizes.line {
-                return Err(Violation::RequestLineTooLong);
-            }
+        let line = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        if matches!(self.part, Part::RequestLine) && line.len() > sizes.line {
+            return Err(Violation::RequestLineTooLong);
         }
         if bytes.len() > sizes.head { Err(Violation::HeadTooLarge) } else { Ok(()) }
     }
@@ -216,9 +215,6 @@ fn named<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 fn request_line(line: &[u8], sizes: Sizes) -> Result<Version, Violation> {
     if line.len() > sizes.line {
         return Err(Violation::RequestLineTooLong);
-    }
-    if line.first().is_none_or(|byte| !is_method_byte(*byte)) {
-        return Err(Violation::MalformedHead);
     }
     let method_end = memchr(b' ', line).ok_or(Violation::MalformedHead)?;
     let (method, rest) = line.split_at(method_end);

@@ -135,6 +135,26 @@ fn garbage_ends() {
 }
 
 #[test]
+fn a_verdict_is_the_same_however_much_has_come() {
+    const SIZES: Sizes = Sizes { line: 20, head: 100, lines: 10 };
+    let line = |length: usize| format!("GET /{} HTTP/1.1", "a".repeat(length - 14));
+    let garbage = format!(" {}\r\n", "a".repeat(30));
+    let heads = [
+        line(20) + "\r\nHost: a\r\n\r\n",
+        line(21) + "\r\nHost: a\r\n\r\n",
+        garbage.clone(),
+        garbage.repeat(4),
+    ];
+    for head in heads {
+        let whole = format!("{:?}", HeadScan::new().follow(head.as_bytes(), SIZES));
+        let mut scan = HeadScan::new();
+        let by_bytes = (1..=head.len()).map(|length| scan.follow(&head.as_bytes()[..length], SIZES));
+        let end = by_bytes.into_iter().find(|progress| *progress != Ok(Progress::Partial));
+        assert_eq!(format!("{:?}", end.unwrap()), whole, "{head:?}");
+    }
+}
+
+#[test]
 fn scans_go_on_where_they_stopped() {
     const SIZES: Sizes = Sizes { line: 200, head: 1000, lines: 10 };
     /// The outcome for bytes that come in two parts.
