@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::str::FromStr;
 
-use super::{HostPattern, Label, PathPrefix};
+use super::{HostPattern, Label, PathPrefix, Rate};
 
 /// How many of some requests may pass. At least one of `rate` and `concurrency` is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,18 +32,8 @@ pub struct LimitMatch {
     pub methods: Vec<String>,
 }
 
-/// So many in so long, evenly; and how many at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub count: NonZeroU32,
-    /// In how long; not zero.
-    pub per: Duration,
-    /// How many may come at once after a pause.
-    pub burst: NonZeroU32,
-}
-
-/// What requests are counted by.
+/// What requests are counted by. Parsed from, and shown as, `credential`, `client`, `tenant`, `workspace`, `app`,
+/// `header:NAME` or `claim:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LimitKey {
     /// The bearer token or session cookie, as a hash; without one, the client.
@@ -62,6 +52,59 @@ pub enum LimitKey {
     Claim(Box<str>),
 }
 
+/// Why a text is no [`LimitKey`]; it says what would be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitKeyError {
+    /// There is no such kind.
+    #[error("one of credential, client, tenant, workspace, app, header:NAME, claim:NAME")]
+    Unknown,
+    /// No header is called so (RFC 9110, section 5.1).
+    #[error("a header's name is 1 to {MAX_NAME} letters, digits and '-', such as \"header:x-api-key\"")]
+    Header,
+    /// No claim of ours is called so.
+    #[error("a claim's name is 1 to {MAX_NAME} visible ASCII characters, such as \"claim:sub\"")]
+    Claim,
+}
+
+/// Bytes of the longest name of a header or claim.
+const MAX_NAME: usize = 128;
+
+impl LimitKey {
+    /// The words that stand for themselves, and those that a name follows.
+    pub const KINDS: [&str; 7] =
+        ["credential", "client", "tenant", "workspace", "app", "header:NAME", "claim:NAME"];
+}
+
+impl FromStr for LimitKey {
+    type Err = LimitKeyError;
+
+    fn from_str(text: &str) -> Result<Self, LimitKeyError> {
+        // RFC 9110, section 5.6.2: `token`.
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        let named =
+            |name: &str, of: fn(u8) -> bool| (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(of);
+        match text.split_once(':') {
+            None => match text {
+                "credential" => Ok(Self::Credential),
+                "client" => Ok(Self::Client),
+                "tenant" => Ok(Self::Tenant),
+                "workspace" => Ok(Self::Workspace),
+                "app" => Ok(Self::App),
+                "header" => Err(LimitKeyError::Header),
+                "claim" => Err(LimitKeyError::Claim),
+                _ => Err(LimitKeyError::Unknown),
+            },
+            Some(("header", name)) if named(name, token) => {
+                Ok(Self::Header(name.to_ascii_lowercase().into()))
+            }
+            Some(("header", _)) => Err(LimitKeyError::Header),
+            Some(("claim", name)) if named(name, |b| b.is_ascii_graphic()) => Ok(Self::Claim(name.into())),
+            Some(("claim", _)) => Err(LimitKeyError::Claim),
+            Some(_) => Err(LimitKeyError::Unknown),
+        }
+    }
+}
+
 impl fmt::Display for LimitKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -72,6 +115,42 @@ impl fmt::Display for LimitKey {
             Self::App => f.write_str("app"),
             Self::Header(name) => write!(f, "header:{name}"),
             Self::Claim(name) => write!(f, "claim:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test ends where it is wrong")]
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_written_and_shown_the_same() {
+        for text in [
+            "credential",
+            "client",
+            "tenant",
+            "workspace",
+            "app",
+            "header:x-api-key",
+            "claim:https://x.test/Sub",
+        ] {
+            assert_eq!(text.parse::<LimitKey>().unwrap().to_string(), text);
+        }
+        assert_eq!("header:X-Api-Key".parse(), Ok(LimitKey::Header("x-api-key".into())));
+    }
+
+    #[test]
+    fn what_is_no_key_says_of_which_kind_it_is_none() {
+        for text in ["", "Client", "ip", "cookie:x", ":", "client:"] {
+            assert_eq!(text.parse::<LimitKey>(), Err(LimitKeyError::Unknown), "{text}");
+        }
+        for text in ["header", "header:", "header:x y", "header:x:y", "header:ä"] {
+            assert_eq!(text.parse::<LimitKey>(), Err(LimitKeyError::Header), "{text}");
+        }
+        for text in ["claim", "claim:", "claim:a b", "claim:ä"] {
+            assert_eq!(text.parse::<LimitKey>(), Err(LimitKeyError::Claim), "{text}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod app;
 mod host;
 mod limit;
+mod rate;
 mod tenant;
 mod token;
 
@@ -11,6 +12,7 @@ pub use app::{
     RouteMatch, SleepPolicy, Source, Treatment, WakeMode, WakePolicy,
 };
 pub use host::{Host, HostError, HostPattern};
-pub use limit::{Limit, LimitKey, LimitMatch, Rate};
+pub use limit::{Limit, LimitKey, LimitKeyError, LimitMatch};
+pub use rate::{Rate, RateError};
 pub use tenant::{AppId, AppName, AppNameError, Label, LabelError, Tenant};
 pub use token::{Role, Token};
