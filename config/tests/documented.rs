@@ -1,6 +1,7 @@
 //! `docs/operations.md` says of each key what it is when it is not written. It has to be true.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where it is wrong")]
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -60,4 +61,21 @@ fn keys_of_an_app() {
         let default = if key == "hosts" { "[\"hello.localhost\"]".to_owned() } else { default };
         assert_eq!(loaded(&format!("{APP}{key} = {default}\n")).apps, none, "{key}");
     }
+}
+
+/// The keys of a table, as the mistake about an unknown one lists them.
+fn known(text: &str) -> BTreeSet<String> {
+    let mistakes =
+        parse("apps.toml", &format!("{APP}{text}\nzzzzzz = 1\n"), Path::new("/srv"), &[]).unwrap_err();
+    let help =
+        mistakes.iter().find_map(|m| m.help.as_ref().filter(|_| m.message.contains("`zzzzzz`"))).unwrap();
+    help.trim_start_matches("one of ").replace('`', "").split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_is_there() {
+    let keys = |after: &str| rows(after).into_iter().map(|(key, _)| key).collect::<BTreeSet<_>>();
+    assert_eq!(keys("An app, in `[[app]]`"), known(""));
+    assert_eq!(keys("A `[[limit]]` "), known("[[limit]]"));
+    assert_eq!(keys("With an `[[admin.token]]`"), known("[[admin.token]]"));
 }

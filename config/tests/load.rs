@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where it is wrong")]
 
 use std::fs;
-use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::load::{Colours, Loaded, Mistakes, Severity, load, parse};
-use config::model::{After, Check, Source, WakeMode};
+use config::model::{
+    After, Check, Endpoint, LimitKey, LimitMatch, Passersby, PathPrefix, Protocol, Role, Source, Treatment,
+    WakeMode,
+};
 
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -123,11 +126,115 @@ fn what_is_written_is_what_is_loaded() {
     assert_eq!((one.wake.mode, one.wake.max_held), (WakeMode::Page, 5));
     assert_eq!(one.wake.hold_timeout, Duration::from_secs(5_400));
 
-    let addresses = ["127.0.0.1:9000", "[::1]:9001"].map(|text| text.parse::<SocketAddr>().unwrap());
-    assert_eq!(two.source, Source::Upstreams(addresses.map(Into::into).to_vec()));
+    let endpoint = |text: &str, weight| Endpoint { address: text.parse().unwrap(), weight };
+    assert_eq!(two.source, Source::Upstreams(vec![endpoint("127.0.0.1:9000", 1), endpoint("[::1]:9001", 3)]));
     assert_eq!((two.sleep.idle_after, two.sleep.remove_after), (After::Never, After::Never));
     assert_eq!((two.wake.max_held, three.wake.max_held), (50, 50));
     assert_eq!(three.routes[0].host.to_string(), "three.example.test");
+    assert_eq!(
+        [one.protocol, two.protocol, three.protocol],
+        [Protocol::Http1, Protocol::Auto, Protocol::H2c]
+    );
+    assert_eq!(three.health.check, Check::Grpc { service: "shop.v1.Cart".into() });
+    assert_eq!(three.wake.mode, WakeMode::Redirect);
+    let passersby = Passersby {
+        health_checks: Treatment::Wake,
+        monitors: Treatment::Answer200,
+        crawlers: Treatment::Answer503,
+        budget: Duration::from_secs(12 * 3_600),
+    };
+    assert_eq!((one.wake.passersby, two.wake.passersby), (passersby, Passersby::default()));
+}
+
+#[test]
+fn limits_are_what_is_written_and_presets_are_written_out() {
+    let loaded = parsed(&fs::read_to_string(here("tests/data/valid.toml")).unwrap()).unwrap();
+    let [deploys, by_credential, by_client] = &loaded.limits[..] else { panic!("{:?}", loaded.limits) };
+    let hosts: Vec<_> = deploys.matches.hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["one.example.test", "*.one.example.test"]);
+    assert_eq!(deploys.matches.paths, [PathPrefix::parse("/api").unwrap()]);
+    assert_eq!(deploys.matches.methods, ["POST", "PUT"]);
+    assert_eq!(deploys.key, LimitKey::Header("x-api-key".into()));
+    let rate = deploys.rate.unwrap();
+    assert_eq!((rate.to_string().as_str(), rate.burst.get()), ("5/min", 2));
+    assert_eq!(deploys.concurrency.map(NonZeroU32::get), Some(3));
+
+    assert_eq!(
+        [by_credential.name.as_str(), by_client.name.as_str()],
+        ["deploys-by-credential", "deploys-by-client"]
+    );
+    assert_eq!((&by_credential.key, &by_client.key), (&LimitKey::Credential, &LimitKey::Client));
+    for limit in [by_credential, by_client] {
+        assert_eq!((limit.matches.paths.len(), &limit.matches.methods[..]), (10, &["POST".to_owned()][..]));
+        let paths = limit.matches.paths.iter().map(PathPrefix::as_str).collect::<Vec<_>>();
+        assert!(paths.contains(&"/loco.resource.v1.ResourceService/UpdateResourceEnv"), "{paths:?}");
+        assert!(paths.contains(&"/deployment.v1.DeploymentService/CreateDeployment"), "{paths:?}");
+        assert!(limit.matches.hosts.is_empty() && limit.rate.is_some());
+        assert_eq!(limit.concurrency.map(NonZeroU32::get), Some(1));
+    }
+}
+
+#[test]
+fn a_rate_counts_as_many_at_once_unless_it_says_otherwise() {
+    let limit = |lines: &str| {
+        let text = format!(
+            "[[app]]\nname = \"a\"\ncommand = [\"a\"]\n[[limit]]\nname = \"l\"\nkey = \"app\"\n{lines}\n"
+        );
+        parsed(&text).unwrap_or_else(|mistakes| panic!("{mistakes}")).limits[0].clone()
+    };
+    assert_eq!(limit("rate = \"7/10s\"").rate.unwrap().burst.get(), 7);
+    assert_eq!(limit("concurrency = 2").rate, None);
+    assert_eq!(limit("concurrency = 2").matches, LimitMatch::default());
+}
+
+#[test]
+fn a_limit_of_what_no_app_answers_is_a_warning() {
+    let warned = |matches: &str| {
+        let text = format!(
+            "[[app]]\nname = \"a\"\ncommand = [\"a\"]\nhosts = [\"a.test\", \"*.b.test\"]\npaths = [\"/x/y\"]\n\
+             [[limit]]\nname = \"l\"\nkey = \"app\"\nrate = \"1/s\"\nmatch = {{ {matches} }}\n"
+        );
+        let loaded = parsed(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        loaded.warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
+    };
+    for matches in
+        ["", "hosts = [\"a.test\"]", "hosts = [\"c.b.test\", \"*.c.b.test\"]", "hosts = [\"*.test\"]"]
+    {
+        assert_eq!(warned(matches), Vec::<String>::new(), "{matches}");
+    }
+    for paths in ["/", "/x", "/x/y/z"] {
+        assert_eq!(warned(&format!("paths = [\"{paths}\"]")), Vec::<String>::new(), "{paths}");
+    }
+    assert_eq!(warned("hosts = [\"b.test\"]"), ["no app answers at b.test"]);
+    assert_eq!(warned("hosts = [\"a.test\"], paths = [\"/x/z\"]"), ["no app answers at /x/z"]);
+}
+
+#[test]
+fn tokens_are_known_by_hashes_and_show_none() {
+    let loaded = parsed(&fs::read_to_string(here("tests/data/valid.toml")).unwrap()).unwrap();
+    let [alice] = &loaded.tokens[..] else { panic!("{:?}", loaded.tokens) };
+    assert_eq!((alice.name.as_str(), alice.role), ("alice", Role::Operator));
+    // `printf %s '' | sha256sum`, `printf %s hunter2-hunter2-hunter2 | sha256sum`
+    let hex = |bytes: &[u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hashes: Vec<_> = alice.secrets.iter().map(hex).collect();
+    assert_eq!(hashes[0], "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_eq!(hashes[1], "ae71c4cdf5d735963a372732e38e6c3198c25c4cc759e915682f4f04219c077e");
+    let shown = format!("{loaded:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("227, 176") && shown.contains("alice"));
+    let warning = loaded.warnings.iter().next().unwrap();
+    assert_eq!(warning.message, "a secret stands in this file as it is");
+    assert!(warning.help.as_ref().unwrap().contains("printf %s SECRET | sha256sum"));
+}
+
+#[test]
+fn no_mistake_shows_a_secret() {
+    for name in ["mistakes", "syntax"] {
+        let file = here("tests/data").join(name).with_extension("toml");
+        assert!(fs::read_to_string(&file).unwrap().contains("hunter2"));
+        let mistakes = load(&file, &[]).unwrap_err();
+        let data = serde_json::to_string(&mistakes).unwrap();
+        assert!(!mistakes.to_string().contains("hunter2") && !data.contains("hunter2"));
+    }
 }
 
 #[test]
@@ -228,8 +335,11 @@ fn a_slip_is_guessed_even_where_it_is_a_key_elsewhere() {
 #[test]
 fn settings_that_contradict_one_another_are_told() {
     let app = |lines: &str| only_mistake(&format!("[[app]]\nname = \"a\"\ncommand = [\"a\"]\n{lines}\n"));
-    assert_eq!(app("health = { http = \"/\", tcp = true }").1, "a health check is `http` or `tcp`, not both");
-    assert_eq!(app("health = { tcp = false }").1, "without `tcp`, a health check needs `http`");
+    assert_eq!(
+        app("health = { http = \"/\", tcp = true }").1,
+        "a health check is one of `http`, `tcp` and `grpc`"
+    );
+    assert_eq!(app("health = { tcp = false }").1, "without `tcp`, a health check needs `http` or `grpc`");
     assert_eq!(app("idle_after = false").2, "did you mean \"never\"?");
     assert_eq!(app("hold_timeout = \"never\"").1, "`hold_timeout` cannot be \"never\"");
     assert_eq!(app("hosts = [\"a.test\", \"A.test\"]").1, "`a` says twice that it answers at a.test/");

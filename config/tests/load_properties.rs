@@ -86,6 +86,12 @@ fn bits() -> impl Strategy<Value = String> {
         "command = [\"a\"]\n",
         "[[app]]\n",
         "health.http = \"/\"\n",
+        "[[limit]]\n",
+        "[[admin.token]]\n",
+        "match",
+        "secrets = ",
+        "\"hunter2hunter2hunter2\"",
+        "preset = \"loco-deploy\"\n",
     ]);
     prop::collection::vec(bit, 0..60).prop_map(|bits| bits.concat())
 }
@@ -121,6 +127,23 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_token_keeps_its_secret(
+        damage in prop::collection::vec((any::<Index>(), any::<char>(), any::<bool>()), 1..3),
+    ) {
+        let (before, tokens) = VALID.split_at(VALID.find("[[admin.token]]").unwrap());
+        let mut tokens: Vec<char> = tokens.chars().collect();
+        for (place, character, insert) in damage {
+            let place = place.index(tokens.len());
+            let end = if insert { place } else { place + 1 };
+            tokens.splice(place..end, insert.then_some(character));
+        }
+        let text = format!("{before}{}", tokens.into_iter().collect::<String>());
+        let mistakes = parsed(&text).map_or_else(|mistakes| mistakes, |loaded| loaded.warnings);
+        let shown = format!("{mistakes} {}", serde_json::to_string(&mistakes).unwrap());
+        prop_assert!(!shown.contains("hunter2"), "{}", shown);
+    }
+
+    #[test]
     fn a_damaged_file_loads_or_says_where(text in damaged()) {
         loads_or_says_where(&text)?;
     }
@@ -133,8 +156,10 @@ fn keys(text: &str) -> Vec<(&str, usize)> {
     let mut found = Vec::new();
     for (place, line) in text.lines().map(|line| (line.as_ptr() as usize - text.as_ptr() as usize, line)) {
         if let Some(header) = line.strip_prefix('[') {
-            let name = header.trim_matches(['[', ']']);
-            found.push((name, place + line.len() - line.trim_start_matches('[').len()));
+            let names = header.trim_matches(['[', ']']);
+            let place = place + line.len() - line.trim_start_matches('[').len();
+            let at = |name: &str| place + (name.as_ptr() as usize - names.as_ptr() as usize);
+            found.extend(names.split('.').map(|name| (name, at(name))));
         }
         for (equals, _) in line.match_indices(" = ").filter(|_| !line.starts_with('#')) {
             let begin = line[..equals].rfind(|c| !word(c)).map_or(0, |before| before + 1);

@@ -10,7 +10,7 @@ use super::policy;
 use super::reader::{Reader, Slot};
 use super::text::Spot;
 use crate::model::{
-    After, App, AppId, AppName, Endpoint, Host, HostPattern, Label, PathPrefix, ProcessSpec, Protocol,
+    After, App, AppId, AppName, Check, Health, Host, HostPattern, Label, PathPrefix, ProcessSpec, Protocol,
     Source, Tenant,
 };
 
@@ -58,6 +58,7 @@ pub(super) fn build(
     let sleep = policy::sleep(&draft, common.defaults, reader);
     let wake = policy::wake(&draft, common.defaults, reader);
     let health = policy::health(&draft.health, &common.defaults.health, header, reader);
+    let protocol = protocol(&draft, common.defaults, health.as_ref(), reader);
     let tenant = tenant(&draft, common);
     let (name, spot) = name?;
     let hosts = hosts(&draft.hosts, &name, &spot, common, reader);
@@ -70,13 +71,28 @@ pub(super) fn build(
         tenant,
         routes: Vec::new(),
         source,
-        protocol: Protocol::default(),
+        protocol,
         health,
         sleep,
         wake,
         response_timeout,
     });
     Some(Built { app, name, spot, hosts, paths })
+}
+
+/// What the endpoints speak; a check that they could not answer then is a mistake.
+fn protocol(draft: &AppDraft, defaults: &AppDraft, health: Option<&Health>, reader: &mut Reader) -> Protocol {
+    let protocol = draft.protocol.clone().or(&defaults.protocol);
+    let grpc = draft.health.grpc.clone().or(&defaults.health.grpc);
+    if let (Some((Protocol::Http1, spot)), Some(Check::Grpc { .. }), Some((_, check))) =
+        (protocol.written(), health.map(|health| &health.check), grpc.written())
+    {
+        reader
+            .mistake(spot, "an app that speaks `http1` cannot have a `grpc` health check")
+            .help("gRPC needs HTTP/2: `protocol = \"h2c\"`, or leave it out")
+            .see(check, "the check");
+    }
+    protocol.value_or(Protocol::default())
 }
 
 fn source(draft: &AppDraft, header: &Spot, common: &Common<'_>, reader: &mut Reader) -> Option<Source> {
@@ -97,9 +113,9 @@ fn source(draft: &AppDraft, header: &Spot, common: &Common<'_>, reader: &mut Rea
         (Slot::Written(command, spot), _) => {
             process(draft, command, spot, common, reader).map(Source::Process)
         }
-        (_, Slot::Written(addresses, _)) => {
+        (_, Slot::Written(endpoints, _)) => {
             only_for_commands(draft, reader);
-            Some(Source::Upstreams(addresses.iter().copied().map(Endpoint::from).collect()))
+            Some(Source::Upstreams(endpoints.clone()))
         }
         (Slot::Absent | Slot::Wrong, Slot::Absent | Slot::Wrong) => None,
     }

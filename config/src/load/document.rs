@@ -4,14 +4,18 @@ use toml::de::{DeTable, DeValue};
 
 use super::draft::{self, AppDraft};
 use super::guess;
-use super::reader::{Field, Key, Reader, Slot, find, items, names, wrong_type};
+use super::limit::{LIMIT, LimitDraft, MATCH};
+use super::passersby::PASSERSBY;
+use super::reader::{Field, Key, Reader, Slot, find, names};
 use super::settings::{GATEWAY, REVIVE};
 use super::text::Spot;
+use super::token::{ADMIN, AdminDraft, TOKEN};
+use super::upstream::ENDPOINT;
 use crate::model::{Host, HostPattern, Label};
 use crate::settings::Settings;
 
 /// What a file says.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Document {
     pub(super) domain: Slot<Host>,
     pub(super) region: Slot<Label>,
@@ -20,6 +24,9 @@ pub(super) struct Document {
     pub(super) defaults: AppDraft,
     /// Each with the place where it begins.
     pub(super) apps: Vec<(AppDraft, Spot)>,
+    /// Each with the place where it begins.
+    pub(super) limits: Vec<(LimitDraft, Spot)>,
+    pub(super) admin: AdminDraft,
     /// Apps are written, but not as apps are: that is one mistake, and that there are none would be no second one.
     pub(super) apps_are_misspelt: bool,
 }
@@ -35,6 +42,8 @@ pub(super) static TOP: &[Key<Document>] = &[
 pub(super) static TABLES: &[Key<Document>] = &[
     Key { name: "defaults", take: |d, f, r| r.table(f, &[draft::SHARED], "in [defaults]", &mut d.defaults) },
     Key { name: "app", take: apps },
+    Key { name: "limit", take: limits },
+    Key { name: "admin", take: |d, f, r| r.table(f, &[ADMIN], "in [admin]", &mut d.admin) },
     Key { name: "gateway", take: |d, f, r| r.table(f, &[GATEWAY], "in [gateway]", &mut d.settings.gateway) },
     Key { name: "revive", take: |d, f, r| r.table(f, &[REVIVE], "in [revive]", &mut d.settings.revive) },
 ];
@@ -59,6 +68,11 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         (find(&[REVIVE], key).is_some(), "in [revive]"),
         (find(&[draft::TENANT], key).is_some(), "in `tenant = { … }` of an [[app]] or [defaults]"),
         (find(&[draft::HEALTH], key).is_some(), "in `health = { … }` of an [[app]] or [defaults]"),
+        (find(&[PASSERSBY], key).is_some(), "in `passersby = { … }` of an [[app]] or [defaults]"),
+        (find(&[LIMIT], key).is_some(), "in a [[limit]]"),
+        (find(&[MATCH], key).is_some(), "in `match = { … }` of a [[limit]]"),
+        (find(&[TOKEN], key).is_some(), "in an [[admin.token]]"),
+        (find(&[ENDPOINT], key).is_some(), "in `{ address = …, weight = … }` of `upstreams`"),
     ];
     homes.into_iter().find(|(here, _)| *here).map(|(_, home)| home)
 }
@@ -80,19 +94,17 @@ fn domain(reader: &mut Reader, field: &Field<'_>) -> Option<Host> {
 }
 
 fn apps(document: &mut Document, field: &Field<'_>, reader: &mut Reader) {
-    let DeValue::Array(array) = field.value else {
-        let help = match field.value {
-            DeValue::Table(_) => "apps are a list: write [[app]] with two brackets",
-            _ => "write [[app]], and below it the app's keys",
-        };
-        reader.mistake(&field.spot, wrong_type(field, "a list of tables", field.value)).help(help);
-        return;
-    };
-    for app in items(field, array) {
-        let mut draft = AppDraft::default();
-        reader.table(&app, &[draft::APP, draft::SHARED], "in [[app]]", &mut draft);
-        document.apps.push((draft, app.spot));
-    }
+    let tables =
+        ["apps are a list: write [[app]] with two brackets", "write [[app]], and below it the app's keys"];
+    reader.tables(field, &[draft::APP, draft::SHARED], "in [[app]]", tables, &mut document.apps);
+}
+
+fn limits(document: &mut Document, field: &Field<'_>, reader: &mut Reader) {
+    let tables = [
+        "limits are a list: write [[limit]] with two brackets",
+        "write [[limit]], and below it the limit's keys",
+    ];
+    reader.tables(field, &[LIMIT], "in [[limit]]", tables, &mut document.limits);
 }
 
 /// Variables of these names override the file.

@@ -1,28 +1,28 @@
 //! What a file says about an app, before defaults fill the gaps.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::guess;
-use super::reader::{Field, Key, Reader, Slot, shortened, wrong_type};
+use super::passersby::{self, PassersbyDraft};
+use super::reader::{Field, Key, Reader, Slot, shortened, slot, wrong_type};
 use super::text::Spot;
 use super::upstream;
-use crate::model::{After, AppName, HostPattern, Label, PathPrefix, WakeMode};
+use crate::model::{After, AppName, Endpoint, HostPattern, Label, PathPrefix, Protocol, WakeMode};
 
 /// An `[[app]]`, or `[defaults]` for all of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AppDraft {
     pub(super) name: Slot<AppName>,
     pub(super) command: Slot<Vec<String>>,
-    pub(super) upstreams: Slot<Vec<SocketAddr>>,
+    pub(super) upstreams: Slot<Vec<Endpoint>>,
     pub(super) hosts: Slot<Vec<(HostPattern, Spot)>>,
     pub(super) paths: Slot<Vec<(PathPrefix, Spot)>>,
     pub(super) dir: Slot<String>,
     pub(super) env: Slot<BTreeMap<String, String>>,
     pub(super) tenant: TenantDraft,
+    pub(super) protocol: Slot<Protocol>,
     pub(super) health: HealthDraft,
     pub(super) idle_after: Slot<After>,
     pub(super) remove_after: Slot<After>,
@@ -30,6 +30,7 @@ pub(super) struct AppDraft {
     pub(super) page_after: Slot<Duration>,
     pub(super) hold_timeout: Slot<Duration>,
     pub(super) max_held: Slot<u32>,
+    pub(super) passersby: PassersbyDraft,
     pub(super) response_timeout: Slot<Duration>,
 }
 
@@ -45,18 +46,9 @@ pub(super) struct TenantDraft {
 pub(super) struct HealthDraft {
     pub(super) http: Slot<String>,
     pub(super) tcp: Slot<bool>,
+    pub(super) grpc: Slot<String>,
     pub(super) timeout: Slot<Duration>,
     pub(super) grace: Slot<Duration>,
-}
-
-/// A key that has the name of a slot and fills it.
-macro_rules! slot {
-    ($name:ident, $read:expr) => {
-        Key {
-            name: stringify!($name),
-            take: |draft, field, reader| draft.$name = Slot::of(field, $read(reader, field)),
-        }
-    };
 }
 
 const MOMENT: Duration = Duration::from_millis(1);
@@ -65,7 +57,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 pub(super) static APP: &[Key<AppDraft>] = &[
     slot!(name, name),
     slot!(command, command),
-    slot!(upstreams, upstreams),
+    slot!(upstreams, upstream::endpoints),
     slot!(hosts, hosts),
     slot!(paths, paths),
 ];
@@ -75,6 +67,7 @@ pub(super) static SHARED: &[Key<AppDraft>] = &[
     slot!(dir, |r: &mut Reader, f| r.text(f, "site").map(str::to_owned)),
     slot!(env, env),
     Key { name: "tenant", take: |draft, f, r| r.table(f, &[TENANT], "in `tenant`", &mut draft.tenant) },
+    slot!(protocol, protocol),
     Key { name: "health", take: |draft, f, r| r.table(f, &[HEALTH], "in `health`", &mut draft.health) },
     slot!(idle_after, Reader::after),
     slot!(remove_after, Reader::after),
@@ -82,6 +75,10 @@ pub(super) static SHARED: &[Key<AppDraft>] = &[
     slot!(page_after, |r: &mut Reader, f| r.duration(f, Duration::ZERO)),
     slot!(hold_timeout, |r: &mut Reader, f| r.duration(f, MOMENT)),
     slot!(max_held, |r: &mut Reader, f| r.count(f, 1..=10_000_000)),
+    Key {
+        name: "passersby",
+        take: |draft, f, r| r.table(f, &[passersby::PASSERSBY], "in `passersby`", &mut draft.passersby),
+    },
     slot!(response_timeout, |r: &mut Reader, f| r.duration(f, MOMENT)),
 ];
 
@@ -90,6 +87,7 @@ pub(super) static TENANT: &[Key<TenantDraft>] = &[slot!(org, label), slot!(works
 pub(super) static HEALTH: &[Key<HealthDraft>] = &[
     slot!(http, health_path),
     slot!(tcp, Reader::boolean),
+    slot!(grpc, grpc_service),
     slot!(timeout, |r: &mut Reader, f| r.duration(f, MOMENT)),
     slot!(grace, |r: &mut Reader, f| r.duration(f, MOMENT)),
 ];
@@ -124,14 +122,7 @@ fn command(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<String>> {
     Some(command)
 }
 
-fn upstreams(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<SocketAddr>> {
-    const EXAMPLE: &str = "127.0.0.1:9000";
-    let list = format!("[{EXAMPLE:?}]");
-    let upstreams = reader.list(field, &list, |r, f| r.parsed(f, EXAMPLE, upstream::address))?;
-    some(reader, field, upstreams, &format!("at least one address, such as {list}"))
-}
-
-fn hosts(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(HostPattern, Spot)>> {
+pub(super) fn hosts(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(HostPattern, Spot)>> {
     const EXAMPLE: &str = "hello.localhost";
     const HOSTS: &str = "a DNS name such as shop.example.com, or *.example.com for all below it: up to 253 characters \
                          of a-z, 0-9, '-', '_' and '.'";
@@ -140,7 +131,7 @@ fn hosts(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(HostPattern, Spo
             r.parsed(f, EXAMPLE, |text| HostPattern::parse(text).map_err(|_| host_help(text, HOSTS)))?;
         Some((host, f.spot.clone()))
     })?;
-    some(reader, field, hosts, "leave `hosts` out for the app's own name, or name at least one")
+    some(reader, field, hosts, "leave `hosts` out, or name at least one")
 }
 
 /// What somebody should have written who wrote `text` for a host.
@@ -158,7 +149,7 @@ pub(super) fn host_help(text: &str, error: impl ToString) -> String {
     }
 }
 
-fn paths(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(PathPrefix, Spot)>> {
+pub(super) fn paths(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<(PathPrefix, Spot)>> {
     let paths = reader.list(field, r#"["/"]"#, |r, f| {
         let path = r.parsed(f, "/api", path)?;
         Some((path, f.spot.clone()))
@@ -183,7 +174,7 @@ fn path_help(text: &str, error: impl ToString) -> String {
     }
 }
 
-fn some<T>(reader: &mut Reader, field: &Field<'_>, list: Vec<T>, help: &str) -> Option<Vec<T>> {
+pub(super) fn some<T>(reader: &mut Reader, field: &Field<'_>, list: Vec<T>, help: &str) -> Option<Vec<T>> {
     if list.is_empty() {
         reader.mistake(&field.spot, format!("`{}` is empty", field.name)).help(help);
         return None;
@@ -234,18 +225,31 @@ fn variable_name(reader: &mut Reader, field: &Field<'_>) -> bool {
 }
 
 fn wake(reader: &mut Reader, field: &Field<'_>) -> Option<WakeMode> {
-    const MODES: [(&str, WakeMode); 3] =
-        [("auto", WakeMode::Auto), ("hold", WakeMode::Hold), ("page", WakeMode::Page)];
-    reader.parsed(field, "auto", |text| {
-        let mode = MODES.into_iter().find(|(name, _)| *name == text);
-        mode.map(|(_, mode)| mode).ok_or_else(|| guess::or_list(text, &MODES.map(|(name, _)| name)))
-    })
+    const MODES: [(&str, WakeMode); 4] = [
+        ("auto", WakeMode::Auto),
+        ("hold", WakeMode::Hold),
+        ("page", WakeMode::Page),
+        ("redirect", WakeMode::Redirect),
+    ];
+    reader.word(field, MODES)
+}
+
+fn protocol(reader: &mut Reader, field: &Field<'_>) -> Option<Protocol> {
+    reader.word(field, [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("h2c", Protocol::H2c)])
 }
 
 fn health_path(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     const RIGHT: &str = "a path that begins with '/', without spaces, such as \"/healthz\"";
     reader.parsed(field, "/healthz", |text| {
         let right = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+        if right { Ok(text.to_owned()) } else { Err(RIGHT) }
+    })
+}
+
+fn grpc_service(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+    const RIGHT: &str = "a service's full name, such as \"shop.v1.Cart\", or \"\" for the server as a whole";
+    reader.parsed(field, "shop.v1.Cart", |text| {
+        let right = text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
         if right { Ok(text.to_owned()) } else { Err(RIGHT) }
     })
 }

@@ -188,7 +188,7 @@ impl Place {
             file: name.to_owned(),
             line: Some(at.line),
             column: Some(at.column),
-            excerpt: Excerpt::of(&at),
+            excerpt: Excerpt::of(&at).filter(|_| !text.is_secret(at.line)),
         }
     }
 

@@ -19,8 +19,11 @@
 //! | `health` | `{ tcp = true, timeout = "1s", grace = "60s" }` |
 //! | `idle_after` | `"15m"`, or `remove_after` where that is shorter |
 //! | `remove_after` | `"7d"`, or `idle_after` where that is longer or `"never"` |
+//! | `protocol` | `"auto"` |
 //! | `wake`, `page_after`, `hold_timeout`, `max_held` | `"auto"`, `"2s"`, `"30s"`, `10000` |
 //! | `response_timeout` | `"60s"` |
+//! | `passersby` | `{ health_checks = "budget", monitors = "budget", crawlers = "budget", budget = "24h" }` |
+//! | `burst` | as many as `rate` counts |
 //!
 //! The two sleep defaults are of this file only, which is how `dev` learns of apps: on one's own machine a sleeping
 //! app costs nobody anything. Elsewhere nothing sleeps unless a policy or a default that somebody wrote says so.
@@ -34,7 +37,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{App, Host, Label};
+use crate::model::{App, Host, Label, Limit, Token};
 use crate::settings::Settings;
 
 mod app;
@@ -43,15 +46,20 @@ mod document;
 mod draft;
 mod file;
 mod guess;
+mod limit;
 mod mistake;
+mod passersby;
 mod policy;
+mod preset;
 mod quantity;
 mod reader;
 mod render;
 mod routes;
+mod secret;
 mod settings;
 mod syntax;
 mod text;
+mod token;
 mod upstream;
 mod values;
 
@@ -76,6 +84,10 @@ pub struct Loaded {
     pub settings: Settings,
     /// In the order of the file.
     pub apps: Vec<Arc<App>>,
+    /// In the order of the file, presets written out.
+    pub limits: Vec<Arc<Limit>>,
+    /// Who may use the admin API; everybody who reaches it where there are none.
+    pub tokens: Vec<Token>,
     /// What looks wrong but can be used.
     pub warnings: Mistakes,
 }
@@ -169,11 +181,17 @@ fn compile(
         search_path: around.search_path,
         disk: around.disk,
     };
+    let count = document.apps.len();
     let built =
         document.apps.into_iter().filter_map(|(draft, spot)| app::build(draft, &spot, &common, reader));
     let built: Vec<_> = built.collect();
     let apps = routes::settle(built, reader);
+    if apps.len() == count {
+        limit::warn_of_nobody(&document.limits, &apps, reader);
+    }
+    let limits = limit::settle(document.limits, reader);
+    let tokens = token::settle(document.admin.tokens, reader);
     let app::Common { domain, region, environment, .. } = common;
     let warnings = Mistakes::default();
-    Some(Loaded { region, environment, domain, settings: document.settings, apps, warnings })
+    Some(Loaded { region, environment, domain, settings: document.settings, apps, limits, tokens, warnings })
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::draft::{AppDraft, HealthDraft};
+use super::passersby;
 use super::quantity::shown_duration;
 use super::reader::{Reader, Slot};
 use super::text::Spot;
-use crate::model::{After, Check, Health, Passersby, SleepPolicy, WakeMode, WakePolicy};
+use crate::model::{After, Check, Health, SleepPolicy, WakeMode, WakePolicy};
 
 const IDLE_AFTER: Duration = Duration::from_secs(15 * 60);
 const REMOVE_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -59,7 +60,7 @@ pub(super) fn wake(draft: &AppDraft, defaults: &AppDraft, reader: &mut Reader) -
         page_after: page.value_or(PAGE_AFTER),
         hold_timeout: hold.value_or(HOLD_TIMEOUT),
         max_held: draft.max_held.clone().or(&defaults.max_held).value_or(MAX_HELD),
-        passersby: Passersby::default(),
+        passersby: passersby::settled(&draft.passersby, &defaults.passersby),
     };
     let page_is_late = policy.mode == WakeMode::Auto && policy.page_after > policy.hold_timeout;
     if let (true, true, Some(spot)) = (page_is_late, draft.upstreams.is_absent(), spot) {
@@ -77,24 +78,7 @@ pub(super) fn health(
     header: &Spot,
     reader: &mut Reader,
 ) -> Option<Health> {
-    let written = if draft.http.is_absent() && draft.tcp.is_absent() { defaults } else { draft };
-    let check = match (&written.http, &written.tcp) {
-        (Slot::Written(_, http), Slot::Written(true, tcp)) => {
-            reader
-                .mistake(http, "a health check is `http` or `tcp`, not both")
-                .help("keep one")
-                .see(tcp, "the other one");
-            return None;
-        }
-        (Slot::Written(path, _), _) => Check::Http { path: path.clone() },
-        (Slot::Absent, Slot::Written(false, tcp)) => {
-            reader
-                .mistake(tcp, "without `tcp`, a health check needs `http`")
-                .help("such as { http = \"/healthz\" }, or leave `tcp` out");
-            return None;
-        }
-        _ => Check::Tcp,
-    };
+    let check = check(draft, defaults, reader)?;
     let timeout = draft.timeout.clone().or(&defaults.timeout);
     let grace = draft.grace.clone().or(&defaults.grace);
     let spot = timeout.written().or(grace.written()).map_or(header, |(_, spot)| spot).clone();
@@ -110,4 +94,31 @@ pub(super) fn health(
             .help("a start that takes longer than `grace` has failed, so `timeout` cannot matter");
     }
     Some(health)
+}
+
+/// An app's own check, or else that of the defaults: they are not put together.
+fn check(draft: &HealthDraft, defaults: &HealthDraft, reader: &mut Reader) -> Option<Check> {
+    let says_none = |d: &HealthDraft| d.http.is_absent() && d.tcp.is_absent() && d.grpc.is_absent();
+    let written = if says_none(draft) { defaults } else { draft };
+    let http = written.http.written().map(|(path, spot)| (Check::Http { path: path.clone() }, spot));
+    let tcp = written.tcp.written().filter(|(tcp, _)| **tcp).map(|(_, spot)| (Check::Tcp, spot));
+    let grpc = written.grpc.written().map(|(name, spot)| (Check::Grpc { service: name.clone() }, spot));
+    let mut checks = [http, tcp, grpc].into_iter().flatten();
+    if let Some((check, first)) = checks.next() {
+        let Some((_, second)) = checks.next() else { return Some(check) };
+        reader
+            .mistake(second, "a health check is one of `http`, `tcp` and `grpc`")
+            .help("keep one")
+            .see(first, "another one");
+        return None;
+    }
+    match &written.tcp {
+        Slot::Written(false, tcp) if written.http.is_absent() && written.grpc.is_absent() => {
+            reader
+                .mistake(tcp, "without `tcp`, a health check needs `http` or `grpc`")
+                .help("such as { http = \"/healthz\" }, or leave `tcp` out");
+            None
+        }
+        Slot::Written(..) | Slot::Absent | Slot::Wrong => Some(Check::Tcp),
+    }
 }

@@ -20,6 +20,19 @@ pub(super) struct Key<T> {
     pub(super) take: fn(&mut T, &Field<'_>, &mut Reader),
 }
 
+/// A key that has the name of a slot and fills it.
+macro_rules! slot {
+    ($name:ident, $read:expr) => {
+        $crate::load::reader::Key {
+            name: stringify!($name),
+            take: |draft, field, reader| {
+                draft.$name = $crate::load::reader::Slot::of(field, $read(reader, field));
+            },
+        }
+    };
+}
+pub(super) use slot;
+
 /// A key with its value.
 #[derive(Debug)]
 pub(super) struct Field<'a> {
@@ -166,6 +179,28 @@ impl Reader {
                 let help = format!("a table of {}", guess::listed(&names));
                 self.mistake(&field.spot, wrong_type(field, "a table", other)).help(help);
             }
+        }
+    }
+
+    /// Reads a field that is a list of tables, each with the place where it begins. Of the two helps, the first is for
+    /// who wrote one table instead.
+    pub(super) fn tables<T: Default>(
+        &mut self,
+        field: &Field<'_>,
+        keys: &[&[Key<T>]],
+        place: &str,
+        [not_one, not_else]: [&str; 2],
+        into: &mut Vec<(T, Spot)>,
+    ) {
+        let DeValue::Array(array) = field.value else {
+            let help = if matches!(field.value, DeValue::Table(_)) { not_one } else { not_else };
+            self.mistake(&field.spot, wrong_type(field, "a list of tables", field.value)).help(help);
+            return;
+        };
+        for item in items(field, array) {
+            let mut value = T::default();
+            self.table(&item, keys, place, &mut value);
+            into.push((value, item.spot));
         }
     }
 

@@ -115,7 +115,8 @@ fn explained(error: &Error, lines: &Text<'_>) -> Finding {
             ("the value is missing", "write one after `=`, such as \"hello\"".to_owned())
         }
         _ if what == "string values must be quoted" => {
-            ("text must be in quotes", format!("did you mean {marked:?}?"))
+            let shown = if lines.is_secret(at.line) { "…" } else { marked };
+            ("text must be in quotes", format!("did you mean {shown:?}?"))
         }
         _ if what == "key with no value" && at.text.contains(':') => {
             ("a key without a value", "write `=` instead of `:`".to_owned())
@@ -194,11 +195,13 @@ fn statement_end(text: &str, from: usize, line: usize) -> usize {
     rest.find(|(_, text)| is_header(text)).map_or(usize::MAX, |(index, _)| index.max(line))
 }
 
-fn is_header(line: &str) -> bool {
+/// Whether a line begins a table.
+pub(super) fn is_header(line: &str) -> bool {
     line.trim_start().starts_with('[')
 }
 
-fn is_pair(line: &str) -> bool {
+/// Whether a line begins with a key.
+pub(super) fn is_pair(line: &str) -> bool {
     line.split_once(['=', ':']).is_some_and(|(key, _)| {
         let key = key.trim();
         !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.\"'".contains(&b))

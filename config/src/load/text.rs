@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::secret;
+
 /// Which text a [`Spot`] lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
@@ -34,6 +36,8 @@ impl Spot {
 pub(super) struct Text<'a> {
     text: &'a str,
     line_starts: Vec<usize>,
+    /// Lines that nobody must see, in order.
+    secret: Vec<Range<usize>>,
 }
 
 /// A span within one line.
@@ -52,7 +56,14 @@ pub(super) struct LineSpan<'a> {
 impl<'a> Text<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let after_newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
-        Self { text, line_starts: std::iter::once(0).chain(after_newlines).collect() }
+        let line_starts = std::iter::once(0).chain(after_newlines).collect();
+        Self { text, line_starts, secret: secret::lines(text) }
+    }
+
+    /// Whether a line may have something in it that must not be shown.
+    pub(super) fn is_secret(&self, line: usize) -> bool {
+        let after = self.secret.partition_point(|lines| lines.start <= line);
+        after.checked_sub(1).and_then(|at| self.secret.get(at)).is_some_and(|lines| lines.contains(&line))
     }
 
     /// Counted from 1. The end of a text that ends in a newline counts to its last written line.

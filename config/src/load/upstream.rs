@@ -1,6 +1,59 @@
-//! The address of an endpoint that somebody else runs.
+//! The endpoints that somebody else runs: their addresses, and their parts of the requests.
 
 use std::net::{Ipv4Addr, SocketAddr};
+
+use toml::de::DeValue;
+
+use super::draft::some;
+use super::reader::{Field, Key, Reader, Slot, slot};
+use crate::model::Endpoint;
+
+/// Gateway API's `HTTPBackendRef.weight` may be larger; nobody divides requests more finely.
+const MAX_WEIGHT: u64 = 1_000;
+const EXAMPLE: &str = "127.0.0.1:9000";
+
+/// `{ address = "…", weight = 3 }`
+#[derive(Default)]
+pub(super) struct EndpointDraft {
+    address: Slot<SocketAddr>,
+    weight: Slot<u32>,
+}
+
+pub(super) static ENDPOINT: &[Key<EndpointDraft>] = &[
+    slot!(address, |r: &mut Reader, f| r.parsed(f, EXAMPLE, address)),
+    slot!(weight, |r: &mut Reader, f| r.count(f, 0..=MAX_WEIGHT)),
+];
+
+/// A list of addresses, each alone or with its weight.
+pub(super) fn endpoints(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<Endpoint>> {
+    let list = format!("[{EXAMPLE:?}]");
+    let endpoints = reader.list(field, &list, endpoint)?;
+    let endpoints = some(reader, field, endpoints, &format!("at least one address, such as {list}"))?;
+    if endpoints.iter().all(|endpoint| endpoint.weight == 0) {
+        reader
+            .mistake(&field.spot, "every weight in `upstreams` is 0")
+            .help("give at least one a weight of 1 or more: those of 0 get no requests");
+        return None;
+    }
+    Some(endpoints)
+}
+
+fn endpoint(reader: &mut Reader, field: &Field<'_>) -> Option<Endpoint> {
+    if !matches!(field.value, DeValue::Table(_)) {
+        return reader.parsed(field, EXAMPLE, address).map(Endpoint::from);
+    }
+    let mut draft = EndpointDraft::default();
+    reader.table(field, &[ENDPOINT], "in `upstreams`", &mut draft);
+    if draft.address.is_absent() {
+        reader.missing(
+            &field.spot,
+            "this upstream has no address",
+            format!("such as {{ address = {EXAMPLE:?}, weight = 3 }}"),
+        );
+    }
+    let (address, _) = draft.address.written()?;
+    Some(Endpoint { weight: draft.weight.value_or(1), ..Endpoint::from(*address) })
+}
 
 /// Parses `127.0.0.1:9000`, `[::1]:9000` or `localhost:9000`.
 ///

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::guess;
 use super::quantity::{self, Wrong};
 use super::reader::{Field, Reader, is_variable, items, shortened, wrong_type};
-use crate::model::After;
+use crate::model::{After, Rate};
 
 /// The longest clock: far beyond it `Instant` ends.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
@@ -57,6 +58,30 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// One of some words, each with what it stands for.
+    pub(super) fn word<T: Copy, const N: usize>(
+        &mut self,
+        field: &Field<'_>,
+        words: [(&'static str, T); N],
+    ) -> Option<T> {
+        let names = words.map(|(name, _)| name);
+        self.parsed(field, names.first().copied().unwrap_or_default(), |text| {
+            let known = words.into_iter().find(|(name, _)| *name == text);
+            known.map(|(_, value)| value).ok_or_else(|| guess::or_list(text, &names))
+        })
+    }
+
+    /// How many in how long, such as `"5/min"`.
+    pub(super) fn rate(&mut self, field: &Field<'_>) -> Option<Rate> {
+        const EXAMPLE: &str = "5/min";
+        if !matches!(field.value, DeValue::String(_)) {
+            let help = format!("how many in how long, such as {EXAMPLE:?}");
+            self.mistake(&field.spot, wrong_type(field, "text", field.value)).help(help);
+            return None;
+        }
+        self.parsed(field, EXAMPLE, str::parse)
     }
 
     /// A list, of the items that are right; `None` where it is no list or an item is wrong.

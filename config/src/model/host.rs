@@ -60,6 +60,20 @@ impl HostPattern {
             None => Host::parse(text).map(Self::Exact),
         }
     }
+
+    /// Whether some host is one of both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let below = |host: &Host, suffix: &Host| {
+            host.as_str().strip_suffix(suffix.as_str()).is_some_and(|rest| rest.ends_with('.'))
+        };
+        match (self, other) {
+            (Self::Exact(one), Self::Exact(two)) => one == two,
+            (Self::Exact(host), Self::Wildcard(suffix)) | (Self::Wildcard(suffix), Self::Exact(host)) => {
+                below(host, suffix)
+            }
+            (Self::Wildcard(one), Self::Wildcard(two)) => one == two || below(one, two) || below(two, one),
+        }
+    }
 }
 
 impl fmt::Display for HostPattern {

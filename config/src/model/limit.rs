@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use super::{HostPattern, Label, PathPrefix, Rate};
 
+/// Bytes of the longest name of a limit, a header or a claim.
+const MAX_NAME: usize = 100;
+
 /// How many of some requests may pass. At least one of `rate` and `concurrency` is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -19,6 +22,25 @@ pub struct Limit {
     pub rate: Option<Rate>,
     /// How many may be open at once.
     pub concurrency: Option<NonZeroU32>,
+}
+
+/// Why a text is no name of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a limit's name is 1 to {MAX_NAME} of a-z, A-Z, 0-9, '-', '_' and '.', such as \"deploys\"")]
+pub struct LimitNameError;
+
+impl Limit {
+    /// Parses a name: it is a segment of the admin API's paths, and stands in the headers of answers.
+    ///
+    /// # Errors
+    /// Where it would have to be written otherwise there.
+    pub fn parse_name(text: &str) -> Result<Label, LimitNameError> {
+        let right = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        // A segment of dots has a meaning of its own (RFC 3986, section 5.2.4).
+        let dots = text.bytes().all(|b| b == b'.');
+        let right = text.len() <= MAX_NAME && !dots && text.bytes().all(right);
+        right.then(|| Label::parse(text).ok()).flatten().ok_or(LimitNameError)
+    }
 }
 
 /// Which requests a limit counts: all conditions hold; an empty one holds always.
@@ -65,9 +87,6 @@ pub enum LimitKeyError {
     #[error("a claim's name is 1 to {MAX_NAME} visible ASCII characters, such as \"claim:sub\"")]
     Claim,
 }
-
-/// Bytes of the longest name of a header or claim.
-const MAX_NAME: usize = 128;
 
 impl LimitKey {
     /// The words that stand for themselves, and those that a name follows.

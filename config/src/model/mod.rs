@@ -12,7 +12,7 @@ pub use app::{
     RouteMatch, SleepPolicy, Source, Treatment, WakeMode, WakePolicy,
 };
 pub use host::{Host, HostError, HostPattern};
-pub use limit::{Limit, LimitKey, LimitKeyError, LimitMatch};
+pub use limit::{Limit, LimitKey, LimitKeyError, LimitMatch, LimitNameError};
 pub use rate::{Rate, RateError};
 pub use tenant::{AppId, AppName, AppNameError, Label, LabelError, Tenant};
 pub use token::{Role, Token};

@@ -1,9 +1,11 @@
 //! Who may use the admin API.
 
+use std::fmt;
+
 use super::Label;
 
 /// Somebody who may use the admin API, and how much of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     /// Who it is, for the audit; unique.
     pub name: Label,
@@ -11,6 +13,17 @@ pub struct Token {
     pub role: Role,
     /// SHA-256 of what it says to prove itself: one, or two while the old one is being replaced.
     pub secrets: Vec<[u8; 32]>,
+}
+
+/// Without the secrets: a hash of a bad one can be guessed.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .field("secrets", &self.secrets.len())
+            .finish()
+    }
 }
 
 /// What one may do; each may do what those before it may.
