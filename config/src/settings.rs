@@ -34,8 +34,17 @@ pub struct Gateway {
     pub body_rate_after: Duration,
     /// A client that takes nothing of its response for this long is cut off.
     pub write_timeout: Duration,
-    /// Requests on one connection; the last is answered with `Connection: close`.
+    /// Requests on one connection; the last is answered with `Connection: close`, or a GOAWAY.
     pub max_requests_per_connection: u32,
+    /// Requests at once on one connection of HTTP/2.
+    pub max_streams: u32,
+    /// Bytes of one request's body that HTTP/2 may send before they are read; the connection's window is this for each
+    /// of `max_streams`.
+    pub stream_window: u32,
+    /// Requests that one connection of HTTP/2 may take back in 30 s, or make us end for a fault of its own in all.
+    pub max_stream_resets: u32,
+    /// Bytes that clients of HTTP/2 may have sent for requests that are held, in all; one more with a body gets 503.
+    pub max_held_bytes: u64,
     /// Client connections in all, and never more than (descriptors − 512) / 2.
     pub max_connections: usize,
     /// Requests in flight to one app; the next gets 503.
@@ -70,6 +79,10 @@ impl Default for Gateway {
             body_rate_after: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             max_requests_per_connection: 1_000,
+            max_streams: 100,
+            stream_window: 64 << 10,
+            max_stream_resets: 200,
+            max_held_bytes: 256 << 20,
             max_connections: 20_000,
             max_open_per_app: 1_024,
             connect_timeout: Duration::from_secs(1),

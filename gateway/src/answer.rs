@@ -146,10 +146,6 @@ impl Refusal {
         let parts = self.parts();
         let mut headers = HeaderMap::new();
         parts.describe(&mut headers, false);
-        if parts.status == StatusCode::METHOD_NOT_ALLOWED {
-            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-            headers.insert(header::ALLOW, allowed);
-        }
         let body = parts.problem();
         let reason = parts.status.canonical_reason().unwrap_or_default();
         let mut raw = format!("HTTP/1.1 {} {reason}\r\n", parts.status.as_u16()).into_bytes();
@@ -217,6 +213,10 @@ impl Parts {
         let status = format!("loco-edge; error={}; details=\"{}\"", self.proxy_error, self.code);
         if let Ok(status) = HeaderValue::from_str(&status) {
             headers.insert(PROXY_STATUS.clone(), status);
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            headers.insert(header::ALLOW, allowed);
         }
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds(after));

@@ -261,6 +261,15 @@ impl Handler for Pipeline {
         self.worker.refusals.count(refusal);
         refusal.raw()
     }
+
+    fn refuse_stream(&self, violation: Violation) -> http::Response<Body> {
+        self.cut(violation);
+        Refusal::Violation(violation).response(None, false)
+    }
+
+    fn cut(&self, violation: Violation) {
+        self.worker.refusals.count(Refusal::Violation(violation));
+    }
 }
 
 /// Errors that are about the connection which was to be accepted, not about accepting (accept(2)).

@@ -125,7 +125,8 @@ impl Unsent {
 fn is_misunderstood(answered: &Answered, exchanged: &Exchanged) -> bool {
     let headers = answered.response.headers();
     let switches = answered.response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let unasked = switches && !(exchanged.wants_upgrade && hop::upgrades_to_websocket(headers));
+    let accepts = || hop::upgrades_to_websocket(headers) && exchanged.client.is_accepted_by(headers);
+    let unasked = switches && !(exchanged.wants_upgrade && accepts());
     let length = headers.get(header::CONTENT_LENGTH);
     let doubtful = length.is_some_and(|length| {
         headers.contains_key(header::TRANSFER_ENCODING) || !length.as_bytes().iter().all(u8::is_ascii_digit)

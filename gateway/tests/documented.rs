@@ -35,7 +35,7 @@ fn refusals() -> Vec<Refusal> {
     own.chain(VIOLATIONS.map(Refusal::Violation)).inspect(all_kinds).collect()
 }
 
-const VIOLATIONS: [Violation; 18] = [
+const VIOLATIONS: [Violation; 22] = [
     Violation::HeaderTimeout,
     Violation::BodyTooSlow,
     Violation::RequestLineTooLong,
@@ -54,6 +54,10 @@ const VIOLATIONS: [Violation; 18] = [
     Violation::MalformedChunk,
     Violation::UnsupportedVersion,
     Violation::MethodNotAllowed,
+    Violation::DifferingHost,
+    Violation::UnknownProtocol,
+    Violation::Flood,
+    Violation::MalformedFrame,
 ];
 
 fn all_kinds(refusal: &Refusal) {
@@ -70,6 +74,8 @@ fn all_kinds(refusal: &Refusal) {
             Violation::BadTarget | Violation::AboveRoot | Violation::FoldedHeader => {}
             Violation::MalformedHead | Violation::MalformedChunk => {}
             Violation::UnsupportedVersion | Violation::MethodNotAllowed => {}
+            Violation::DifferingHost | Violation::UnknownProtocol => {}
+            Violation::Flood | Violation::MalformedFrame => {}
         },
     }
 }

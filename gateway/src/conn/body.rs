@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::http2::StreamBody;
 use super::line::Line;
+use super::violation::Violation;
 
 /// What the application does with the request's body. hyper would read the first of it unasked; a request that is held
 /// must wait unread, and not be called too slow for it.
@@ -24,48 +26,89 @@ pub(super) enum Appetite {
     Over,
 }
 
-/// A request's body. Nothing of it is read from the socket before it is first polled; who does not want it drops it.
-pub struct RequestBody {
+/// A request's body. Nothing of it is read from the socket before it is first polled (over HTTP/2: no more than
+/// `stream_window`); who does not want it drops it.
+#[derive(Debug)]
+pub struct RequestBody(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Http1(LineBody),
+    Http2(StreamBody),
+}
+
+/// Why a body has no end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The client left, or its framing was wrong.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    /// The client broke a rule: the request is answered, or its response cut, for it.
+    #[error("the client's body was refused: {}", .0.code())]
+    Refused(Violation),
+}
+
+/// The body of a request over HTTP/1.1.
+struct LineBody {
     incoming: Incoming,
     line: Weak<Line>,
     number: u32,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, line: Weak<Line>, number: u32) -> Self {
-        Self { incoming, line, number }
+    pub(super) fn of_line(incoming: Incoming, line: Weak<Line>, number: u32) -> Self {
+        Self(Kind::Http1(LineBody { incoming, line, number }))
     }
 
+    pub(super) fn of_stream(body: StreamBody) -> Self {
+        Self(Kind::Http2(body))
+    }
+}
+
+impl LineBody {
     fn note(&self, appetite: Appetite) {
         if let Some(line) = self.line.upgrade() {
             line.note_appetite(self.number, appetite);
         }
     }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        self.note(if frame.is_pending() { Appetite::Hungry } else { Appetite::Fed });
+        frame.map_err(BodyError::Broken)
+    }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
-        self.note(if frame.is_pending() { Appetite::Hungry } else { Appetite::Fed });
-        frame
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.get_mut().0 {
+            Kind::Http1(body) => body.poll(cx),
+            Kind::Http2(body) => body.poll(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.0 {
+            Kind::Http1(body) => body.incoming.is_end_stream(),
+            Kind::Http2(body) => body.incoming().is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.0 {
+            Kind::Http1(body) => body.incoming.size_hint(),
+            Kind::Http2(body) => body.incoming().size_hint(),
+        }
     }
 }
 
-impl Drop for RequestBody {
+impl Drop for LineBody {
     fn drop(&mut self) {
         if !self.incoming.is_end_stream() {
             self.note(Appetite::Over);
@@ -73,8 +116,8 @@ impl Drop for RequestBody {
     }
 }
 
-impl std::fmt::Debug for RequestBody {
+impl std::fmt::Debug for LineBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RequestBody").field("incoming", &self.incoming).field("number", &self.number).finish()
+        f.debug_struct("LineBody").field("incoming", &self.incoming).field("number", &self.number).finish()
     }
 }

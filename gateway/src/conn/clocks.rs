@@ -103,10 +103,17 @@ impl Clocks {
             }
             Awaited::Nothing | Awaited::Request(_) | Awaited::Head(_) => self.patience.get(),
         };
-        let earned = Duration::from_secs_f64(bytes as f64 / limits.min_body_rate.max(1) as f64);
-        // A client that was fast cannot save up hours of silence.
-        let most = limits.idle_timeout.max(limits.body_rate_after);
-        self.patience.set((left + earned).min(most));
+        self.patience.set(patience(left, bytes, limits));
+    }
+
+    /// Nothing of the client is waited for.
+    pub(super) fn await_nothing(&self) {
+        self.awaited.set(Awaited::Nothing);
+    }
+
+    /// The client has been told to end, and is given this long.
+    pub(super) fn await_end(&self, within: Duration) {
+        self.awaited.set(Awaited::Request(Instant::now() + within));
     }
 
     /// The client takes nothing of what is written.
@@ -135,6 +142,18 @@ impl Clocks {
             (_, Taking::Nothing(at)) => Some((at, Late::Write)),
         }
     }
+}
+
+/// How long a body may still be waited for, of which so much was left when these bytes came.
+pub(super) fn patience(left: Duration, bytes: usize, limits: &Gateway) -> Duration {
+    // A client that was fast cannot save up hours of silence.
+    let most = limits.idle_timeout.max(limits.body_rate_after);
+    (left + time_for(bytes, limits)).min(most)
+}
+
+/// How long so many bytes may take.
+pub(super) fn time_for(bytes: usize, limits: &Gateway) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / limits.min_body_rate.max(1) as f64)
 }
 
 /// The one timer of a connection. It is set anew only for an earlier deadline; for a later one it fires, looks, and is

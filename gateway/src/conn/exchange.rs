@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 
 use http::{HeaderMap, StatusCode};
 
 use super::head::Version;
+use super::http2::Stream;
 use super::line::Line;
 use super::upgrade::Upgraded;
 
@@ -15,13 +16,23 @@ use super::upgrade::Upgraded;
 #[derive(Clone, Debug)]
 pub struct Exchange {
     peer: SocketAddr,
-    line: Weak<Line>,
     number: u32,
+    way: Way,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    Http1(Weak<Line>),
+    Http2(Weak<Stream>),
 }
 
 impl Exchange {
-    pub(super) fn new(peer: SocketAddr, line: Weak<Line>, number: u32) -> Self {
-        Self { peer, line, number }
+    pub(super) fn of_line(peer: SocketAddr, line: Weak<Line>, number: u32) -> Self {
+        Self { peer, number, way: Way::Http1(line) }
+    }
+
+    pub(super) fn of_stream(peer: SocketAddr, stream: Weak<Stream>, number: u32) -> Self {
+        Self { peer, number, way: Way::Http2(stream) }
     }
 
     /// The other end of the socket.
@@ -34,39 +45,75 @@ impl Exchange {
         self.number
     }
 
+    /// Bytes of the body that the client may send, and we keep, before anybody reads it. Over HTTP/1.1 none: they wait
+    /// in the kernel.
+    pub fn unread(&self) -> u64 {
+        match &self.way {
+            Way::Http1(_) => 0,
+            Way::Http2(stream) => stream.upgrade().map_or(0, |stream| stream.unread()),
+        }
+    }
+
     /// Sends a 1xx response before the final one (RFC 9110, section 15.2). It is left out where it cannot be sent: to
-    /// HTTP/1.0, after the final response was given, with a status that is not 1xx or is 101, or in the middle of
-    /// another write. hyper sends the 100 of `Expect: 100-continue` by itself when the body is first read.
+    /// HTTP/1.0, over HTTP/2 (hyper has no way to), after the final response was given, with a status that is not 1xx
+    /// or is 101, or in the middle of another write. hyper sends the 100 of `Expect: 100-continue` by itself when the
+    /// body is first read.
     pub fn interim(&self, status: StatusCode, headers: &HeaderMap) {
         let possible = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
-        if let Some(line) = self.line.upgrade()
+        if let Some(line) = self.line()
             && possible
-            && line.is_handling(self.number)
             && line.version() == Version::Http11
         {
             line.write_ahead(&raw_head(status, headers));
         }
     }
 
-    /// Makes the response the last of this connection: it gets `Connection: close`.
+    /// Makes the response the last of this connection: it gets `Connection: close`. Over HTTP/2 the client is told to
+    /// begin no other (GOAWAY), and what is open goes on.
     pub fn close_after(&self) {
-        if let Some(line) = self.line.upgrade()
-            && line.is_handling(self.number)
-        {
+        if let Some(line) = self.line() {
             line.close_after();
+        }
+        if let Some(stream) = self.stream() {
+            stream.close_after();
         }
     }
 
     /// What is done with the socket if the response is 101; must be said before it is given. The work is part of the
-    /// connection: `serve` returns when it is done.
+    /// connection: `serve` returns when it is done. Over HTTP/2 it is the stream, and the client is told 200 (RFC 8441,
+    /// section 5).
     pub fn upgrade<F>(&self, tunnel: impl FnOnce(Upgraded) -> F + 'static)
     where
         F: Future<Output = ()> + 'static,
     {
-        if let Some(line) = self.line.upgrade()
-            && line.is_handling(self.number)
-        {
+        if let Some(line) = self.line() {
             line.set_tunnel(Box::new(|client| Box::pin(tunnel(client))));
+        } else if let Some(stream) = self.stream() {
+            stream.set_tunnel(Box::new(|client| Box::pin(tunnel(client))));
+        }
+    }
+
+    /// Whether these headers of a 101 are the proof that the WebSocket which was asked for is meant. Over HTTP/1.1 the
+    /// client looks itself; over HTTP/2 it has no key that an app could answer to, so it was ours (RFC 8441, section 5).
+    pub fn is_accepted_by(&self, headers: &HeaderMap) -> bool {
+        match &self.way {
+            Way::Http1(_) => true,
+            Way::Http2(stream) => stream.upgrade().is_some_and(|stream| stream.is_accepted_by(headers)),
+        }
+    }
+
+    /// The connection, as long as the request is handled on it.
+    fn line(&self) -> Option<Rc<Line>> {
+        match &self.way {
+            Way::Http1(line) => line.upgrade().filter(|line| line.is_handling(self.number)),
+            Way::Http2(_) => None,
+        }
+    }
+
+    fn stream(&self) -> Option<Rc<Stream>> {
+        match &self.way {
+            Way::Http1(_) => None,
+            Way::Http2(stream) => stream.upgrade(),
         }
     }
 }

@@ -16,6 +16,8 @@ use super::violation::Violation;
 
 /// Bytes read from a socket at once.
 const SCRATCH: usize = 32 << 10;
+/// What a client of HTTP/2 says first (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 thread_local! {
     /// Where a socket's bytes land. One for each thread, so that a connection that waits holds no buffer of ours.
@@ -118,7 +120,7 @@ impl Line {
             Stage::Handed | Stage::Handling | Stage::Responding | Stage::Finishing | Stage::Answered => {
                 self.poll_body(intake, cx, to)
             }
-            Stage::Switching | Stage::Refused(_) | Stage::Cut(_) => Poll::Pending,
+            Stage::Switching | Stage::Preface | Stage::Refused(_) | Stage::Cut(_) => Poll::Pending,
         }
     }
 
@@ -179,7 +181,13 @@ impl Line {
                 self.head_begun(bytes);
                 false
             }
-            Err(violation) => self.refused(violation),
+            Err(violation) => {
+                let admitted = self.refused(violation, bytes);
+                if self.stage.get() == Stage::Preface {
+                    intake.held.extend_from_slice(bytes);
+                }
+                admitted
+            }
         }
     }
 
@@ -200,7 +208,7 @@ impl Line {
                 self.head_begun(&intake.held);
                 false
             }
-            Err(violation) => self.refused(violation),
+            Err(violation) => self.refused(violation, &intake.held),
         }
     }
 
@@ -211,9 +219,41 @@ impl Line {
         }
     }
 
-    fn refused(&self, violation: Violation) -> bool {
-        self.refuse(violation);
+    /// What is no HTTP/1.1 may be HTTP/2: only then is it asked, so that it costs HTTP/1.1 nothing.
+    fn refused(&self, violation: Violation, bytes: &[u8]) -> bool {
+        let common = bytes.len().min(PREFACE.len());
+        if violation == Violation::UnsupportedVersion
+            && self.requests() == 0
+            && bytes[..common] == PREFACE[..common]
+        {
+            self.stage.set(Stage::Preface);
+        } else {
+            self.refuse(violation);
+        }
         false
+    }
+
+    /// What hyper's HTTP/2 reads, shown to `look` first.
+    pub(super) fn poll_plain(
+        &self,
+        cx: &mut Context<'_>,
+        to: &mut ReadBufCursor<'_>,
+        look: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<()>> {
+        let intake = &mut *self.intake.borrow_mut();
+        if intake.has_held() {
+            look(&intake.held[..intake.held.len().min(to.remaining())]);
+            intake.cleared = intake.held.len();
+            intake.give(to);
+            return Poll::Ready(Ok(()));
+        }
+        SCRATCH_BYTES.with_borrow_mut(|scratch| {
+            let room = to.remaining().min(scratch.len());
+            let count = ready!(self.poll_receive(cx, &mut scratch[..room]))?;
+            look(&scratch[..count]);
+            to.put_slice(&scratch[..count]);
+            Poll::Ready(Ok(()))
+        })
     }
 
     fn poll_body(

@@ -42,6 +42,8 @@ pub(super) enum Stage {
     Answered,
     /// The response was 101: after it the bytes are no longer HTTP.
     Switching,
+    /// The first bytes were the preface of HTTP/2: hyper's HTTP/1.1 has seen none of them, and is dropped.
+    Preface,
     /// Refused before a response began: hyper and the handler are dropped, and the refusal is written.
     Refused(Violation),
     /// The same when a response had begun: it is cut.
@@ -130,7 +132,7 @@ impl Line {
             | Stage::Finishing
             | Stage::Answered
             | Stage::Switching => true,
-            Stage::Idle | Stage::Head | Stage::Refused(_) | Stage::Cut(_) => false,
+            Stage::Idle | Stage::Head | Stage::Preface | Stage::Refused(_) | Stage::Cut(_) => false,
         }
     }
 
@@ -145,6 +147,11 @@ impl Line {
     /// The handler is given the request: its number on this connection.
     pub(super) fn handled(&self) -> u32 {
         self.stage.set(Stage::Handling);
+        self.count_request()
+    }
+
+    /// One request more: its number.
+    pub(super) fn count_request(&self) -> u32 {
         let number = self.served.get().wrapping_add(1);
         self.served.set(number);
         if number >= self.limits.max_requests_per_connection {
@@ -165,6 +172,11 @@ impl Line {
     /// Whether the handler still has the request with this number, and has not answered it.
     pub(super) fn is_handling(&self, number: u32) -> bool {
         self.stage.get() == Stage::Handling && self.served.get() == number
+    }
+
+    /// Requests so far.
+    pub(super) fn requests(&self) -> u32 {
+        self.served.get()
     }
 
     pub(super) fn version(&self) -> Version {
@@ -209,6 +221,11 @@ impl Line {
         self.appetite.get() == Appetite::Over && !self.intake.borrow().is_body_complete()
     }
 
+    /// Whether all that hyper gave was written, so that something of ours can follow.
+    pub(super) fn is_written(&self) -> bool {
+        self.writes.get() == Writes::Whole
+    }
+
     /// hyper has all of the response.
     pub(super) fn response_ended(&self) {
         if self.stage.get() == Stage::Responding {
@@ -245,7 +262,7 @@ impl Line {
             Stage::Handling | Stage::Responding | Stage::Finishing | Stage::Answered => {
                 self.stage.set(Stage::Cut(violation));
             }
-            Stage::Switching | Stage::Refused(_) | Stage::Cut(_) => {}
+            Stage::Switching | Stage::Preface | Stage::Refused(_) | Stage::Cut(_) => {}
         }
     }
 

@@ -1,4 +1,5 @@
-//! A client's connection: what sits between a socket and hyper's HTTP/1.1, and holds what hyper cannot.
+//! A client's connection: what sits between a socket and hyper's HTTP/1.1, and holds what hyper cannot. One that begins
+//! with the preface of HTTP/2 goes on in `http2`.
 //!
 //! ```text
 //!  socket ──► Line ──► intake: a head, complete and checked raw (head, target), then its body (framing) ──► hyper
@@ -20,6 +21,7 @@ mod drain;
 mod exchange;
 mod framing;
 mod head;
+mod http2;
 mod intake;
 mod line;
 mod parting;
@@ -46,7 +48,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::net::TcpStream;
 
-pub use body::RequestBody;
+pub use body::{BodyError, RequestBody};
 pub use drain::{Drain, Serving};
 pub use exchange::Exchange;
 pub use upgrade::Upgraded;
@@ -73,6 +75,12 @@ pub trait Handler: 'static {
     /// The whole raw HTTP/1.1 response, `Connection: close` in its head, to what is refused before there is a request.
     /// Called once for each refusal that is answered; so it is also where they are counted.
     fn refuse(&self, violation: Violation) -> Bytes;
+
+    /// The same for a request over HTTP/2.
+    fn refuse_stream(&self, violation: Violation) -> Response<Self::Body>;
+
+    /// A connection was cut for it without an answer: only to be counted.
+    fn cut(&self, violation: Violation);
 }
 
 /// How a connection ended.
@@ -90,7 +98,7 @@ pub enum End {
     Drained,
     /// What the client sent, or how slowly, was refused with an answer.
     Refused(Violation),
-    /// The same, when a response had begun that could only be cut.
+    /// The same, when a response had begun that could only be cut; or a connection of HTTP/2, that got a GOAWAY.
     Cut(Violation),
     /// The handler's body ended with an error, or time was up, and the response was cut.
     Broken,
@@ -115,6 +123,10 @@ pub async fn serve<H: Handler>(
         watch(&line, pin!(hyper), &mut drain).await
         // hyper, and with it the handler's future and bodies, is gone from here on.
     };
+    if ending == Ending::Preface {
+        // Boxed, so that it makes no room in connections of HTTP/1.1.
+        return Box::pin(http2::serve(line, handler, drain)).await;
+    }
     part(line, ending, drain, &*handler).await
 }
 
@@ -147,8 +159,8 @@ fn handle<H: Handler>(
 ) -> impl Future<Output = Result<Response<answer::Answer<H::Body>>, Infallible>> + use<H> {
     let line = line.clone();
     let number = line.handled();
-    let exchange = Exchange::new(line.peer, Rc::downgrade(&line), number);
-    let request = request.map(|body| RequestBody::new(body, Rc::downgrade(&line), number));
+    let exchange = Exchange::of_line(line.peer, Rc::downgrade(&line), number);
+    let request = request.map(|body| RequestBody::of_line(body, Rc::downgrade(&line), number));
     answer::Answering::new(handler.clone().handle(request, exchange), line)
 }
 
@@ -177,9 +189,12 @@ async fn part<H: Handler>(line: Rc<Line>, ending: Ending, drain: Drain, handler:
         }
         Ending::Refused(violation) => refuse(&line, violation, handler).await,
         Ending::Cut(violation) => {
+            handler.cut(violation);
             cut(&line).await;
             End::Cut(violation)
         }
+        // It went on elsewhere.
+        Ending::Preface => End::Closed,
         Ending::Left => End::Abandoned,
         Ending::Idle => End::Idle,
         Ending::Drained => {
@@ -215,7 +230,7 @@ async fn tunnel(line: Rc<Line>, drain: Drain) -> End {
     match line.take_tunnel() {
         // It has no end that one could wait for; when time is up, dropping it closes both sides.
         Some(tunnel) => tokio::select! {
-            () = tunnel(Upgraded::new(line)) => End::Upgraded,
+            () = tunnel(Upgraded::of_line(line)) => End::Upgraded,
             () = drain.over() => End::Broken,
         },
         // Nobody said what to do with the socket.

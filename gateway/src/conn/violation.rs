@@ -4,8 +4,8 @@ use http::StatusCode;
 
 /// Why a connection is ended by us with an answer that no application gave.
 ///
-/// Every variant is the client's doing. The connection is closed after the answer, because where the next request
-/// begins cannot be known (RFC 9112, section 9.3).
+/// Every variant is the client's doing. A connection of HTTP/1.1 is closed after the answer, because where the next
+/// request begins cannot be known (RFC 9112, section 9.3); over HTTP/2 it is the answer of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Violation {
     /// A head was begun and not ended within `header_timeout`.
@@ -44,6 +44,15 @@ pub enum Violation {
     UnsupportedVersion,
     /// TRACE and CONNECT (RFC 9110, sections 9.3.6 and 9.3.8). The answer needs an `Allow` header.
     MethodNotAllowed,
+    /// `:authority` and `Host` name different hosts (RFC 9113, section 8.3.1).
+    DifferingHost,
+    /// An extended CONNECT for something else than a WebSocket (RFC 8441, section 4).
+    UnknownProtocol,
+    /// More resets, or frames that ask for nothing, than anybody needs (RFC 9113, section 10.5). It is not answered: the
+    /// connection ends with a GOAWAY.
+    Flood,
+    /// What is no HTTP/2. It is not answered either.
+    MalformedFrame,
 }
 
 impl Violation {
@@ -55,6 +64,8 @@ impl Violation {
             Self::HeadTooLarge | Self::TooManyHeaderLines => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnknownProtocol => StatusCode::NOT_IMPLEMENTED,
+            Self::Flood => StatusCode::TOO_MANY_REQUESTS,
             Self::LengthWithTransferEncoding
             | Self::BadContentLength
             | Self::BadTransferEncoding
@@ -65,7 +76,9 @@ impl Violation {
             | Self::AboveRoot
             | Self::FoldedHeader
             | Self::MalformedHead
-            | Self::MalformedChunk => StatusCode::BAD_REQUEST,
+            | Self::MalformedChunk
+            | Self::DifferingHost
+            | Self::MalformedFrame => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -90,6 +103,10 @@ impl Violation {
             Self::MalformedChunk => "malformed-chunk",
             Self::UnsupportedVersion => "unsupported-version",
             Self::MethodNotAllowed => "method-not-allowed",
+            Self::DifferingHost => "differing-host",
+            Self::UnknownProtocol => "unknown-protocol",
+            Self::Flood => "flood",
+            Self::MalformedFrame => "malformed-frame",
         }
     }
 
@@ -116,6 +133,10 @@ impl Violation {
             Self::MalformedChunk => "The request's body is not correctly chunked.",
             Self::UnsupportedVersion => "The request's HTTP version is not supported here.",
             Self::MethodNotAllowed => "The request's method is not allowed here.",
+            Self::DifferingHost => "The request names two different hosts.",
+            Self::UnknownProtocol => "The protocol that the request asks for is not supported here.",
+            Self::Flood => "The connection was used for more than requests.",
+            Self::MalformedFrame => "The connection is not valid HTTP/2.",
         }
     }
 }

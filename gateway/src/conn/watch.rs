@@ -16,10 +16,10 @@ use super::violation::Violation;
 /// Readiness that a FIN or RST brings at once, whatever is unread. (Urgent data brings it too; HTTP has none, and who
 /// sends it is taken to have left.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const HANG_UP: [Interest; 2] = [Interest::PRIORITY, Interest::ERROR];
+pub(super) const HANG_UP: [Interest; 2] = [Interest::PRIORITY, Interest::ERROR];
 /// Elsewhere a FIN is seen when the bytes before it are read.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const HANG_UP: [Interest; 2] = [Interest::ERROR, Interest::ERROR];
+pub(super) const HANG_UP: [Interest; 2] = [Interest::ERROR, Interest::ERROR];
 
 /// Why the work on a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(super) enum Ending {
     /// Time was up before it had ended.
     Over,
     Stalled,
+    /// It goes on as HTTP/2.
+    Preface,
 }
 
 /// Whether the task that polls now is the one that is woken by what was waited for before.
@@ -93,7 +95,7 @@ pub(super) async fn watch<E>(
     .await
 }
 
-fn registered(waker: &mut Waker, cx: &Context<'_>) -> Registered {
+pub(super) fn registered(waker: &mut Waker, cx: &Context<'_>) -> Registered {
     if waker.will_wake(cx.waker()) {
         return Registered::Here;
     }
@@ -102,7 +104,7 @@ fn registered(waker: &mut Waker, cx: &Context<'_>) -> Registered {
 }
 
 /// Whether the client's FIN or RST has arrived.
-fn has_hung_up(line: &Line) -> bool {
+pub(super) fn has_hung_up(line: &Line) -> bool {
     HANG_UP.iter().any(|sign| line.stream.try_io(*sign, || Ok(())).is_ok())
 }
 
@@ -118,6 +120,7 @@ fn refusal(line: &Line) -> Option<Ending> {
     match line.stage.get() {
         Stage::Refused(violation) => Some(Ending::Refused(violation)),
         Stage::Cut(violation) => Some(Ending::Cut(violation)),
+        Stage::Preface => Some(Ending::Preface),
         Stage::Idle
         | Stage::Head
         | Stage::Handed

@@ -36,6 +36,7 @@ pub(super) struct App {
     /// Lets `/wait` answer, and `/stuck` end.
     pub(super) go: Rc<Notify>,
     pub(super) refused: RefCell<Vec<Violation>>,
+    pub(super) cut: RefCell<Vec<Violation>>,
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -172,6 +173,15 @@ impl Handler for App {
             code.len()
         )
         .into()
+    }
+
+    fn refuse_stream(&self, violation: Violation) -> Response<TestBody> {
+        self.refused.borrow_mut().push(violation);
+        answer(violation.status(), TestBody::Whole(Some(violation.code().into())))
+    }
+
+    fn cut(&self, violation: Violation) {
+        self.cut.borrow_mut().push(violation);
     }
 }
 
