@@ -180,6 +180,15 @@ impl Parts {
             Fault::Timeout => {
                 Self::new(504, "upstream-timeout", "http_response_timeout", words::UPSTREAM_TIMED_OUT)
             }
+            Fault::NotHttp2 => {
+                Self::new(502, "upstream-not-http2", "http_protocol_error", words::UPSTREAM_OTHER_PROTOCOL)
+            }
+            Fault::NotHttp1 => {
+                Self::new(502, "upstream-not-http1", "http_protocol_error", words::UPSTREAM_OTHER_PROTOCOL)
+            }
+            Fault::NoWebSocket => {
+                Self::new(502, "upstream-no-websocket", "http_upgrade_failed", words::UPSTREAM_OTHER_PROTOCOL)
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! An app as requests see it: its state, and what is going on with it. It keeps its identity from one table to
 //! the next, so that those who wait for it go on waiting.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::balance::{Endpoints, Share, retry};
 use crate::note::{Note, Notes};
 use crate::telemetry::AppStats;
+use crate::upstream::{Findings, Peer, Spoken};
 
 /// So many connections in a row are refused before revive is asked to look after an app that is taken to be awake.
 pub const UNREACHABLE_AFTER: u32 = 3;
@@ -43,6 +44,8 @@ pub struct App {
     asked: AtomicBool,
     /// Whether a visitor that may not keep the app awake has woken it, and when: microseconds since `epoch`.
     budget_spent: AtomicU64,
+    /// What its endpoints speak; threads look here once and remember it themselves.
+    findings: Mutex<Findings>,
     epoch: Instant,
     notes: Notes,
 }
@@ -107,6 +110,7 @@ impl App {
             touched: AtomicBool::new(false),
             asked: AtomicBool::new(false),
             budget_spent: AtomicU64::new(0),
+            findings: Mutex::default(),
             epoch,
             notes,
         })
@@ -140,6 +144,16 @@ impl App {
         if self.refused.load(Relaxed) > 0 {
             self.refused.store(0, Relaxed);
         }
+    }
+
+    /// What an endpoint of it speaks, if anybody has found out.
+    pub fn spoken(&self, peer: Peer) -> Option<Spoken> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).of(peer)
+    }
+
+    /// Somebody has found out what an endpoint of it speaks.
+    pub fn learn(&self, peer: Peer, spoken: Spoken) {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).learn(peer, spoken);
     }
 
     /// Whether a request may be tried once more, of the `percent` of all that may be.

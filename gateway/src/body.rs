@@ -5,10 +5,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::delivery::{Delivery, Ending};
 use crate::hop;
+use crate::upstream::{BrokenOff, ResponseBody};
 
 /// The body of a response.
 #[derive(Debug)]
@@ -22,15 +22,15 @@ pub enum Body {
 /// An app's body, and all that goes on until its end.
 #[derive(Debug)]
 pub struct AppBody {
-    incoming: Incoming,
+    incoming: ResponseBody,
     delivery: Delivery,
     /// The app's fault, until what came before it has been written.
-    fault: Option<hyper::Error>,
+    fault: Option<BrokenOff>,
 }
 
 impl AppBody {
     /// Passes on a body; `delivery` learns how it ends.
-    pub fn new(incoming: Incoming, mut delivery: Delivery) -> Self {
+    pub fn new(incoming: ResponseBody, mut delivery: Delivery) -> Self {
         // Hyper does not poll a body that has already ended.
         if incoming.is_end_stream() {
             delivery.end(Ending::Complete);
@@ -47,12 +47,12 @@ impl From<Bytes> for Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BrokenOff;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match self.get_mut() {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::App(body) => body.poll(cx),
@@ -75,7 +75,7 @@ impl HttpBody for Body {
 }
 
 impl AppBody {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         if let Some(fault) = self.fault.take() {
             return Poll::Ready(Some(Err(fault)));
         }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::app::Open;
-use crate::upstream::{self, Connection, Upload};
+use crate::upstream::{self, Carrier, Upload};
 use crate::worker::{Slot, Worker};
 
 /// See the module.
@@ -21,13 +21,7 @@ pub struct Delivery {
 #[derive(Debug)]
 enum Stage {
     /// The body is on its way.
-    Streaming {
-        worker: Rc<Worker>,
-        slot: Rc<Slot>,
-        connection: Connection,
-        upload: Option<Upload>,
-        open: Open,
-    },
+    Streaming { worker: Rc<Worker>, slot: Rc<Slot>, connection: Carrier, upload: Option<Upload>, open: Open },
     /// It has ended, and that is on record.
     Ended,
 }
@@ -47,7 +41,7 @@ impl Delivery {
     /// From the head of the response on.
     pub fn new(
         (worker, slot): (Rc<Worker>, Rc<Slot>),
-        connection: Connection,
+        connection: Carrier,
         upload: Option<Upload>,
         open: Open,
         (began, status): (Instant, StatusCode),

@@ -18,6 +18,7 @@ pub mod balance;
 pub mod body;
 pub mod conn;
 pub mod delivery;
+pub mod grpc;
 pub mod hold;
 pub mod hop;
 pub mod host;

@@ -87,6 +87,8 @@ impl Outbound {
             slot: &slot,
             instance: passage.entered.instance,
             endpoint: passage.entered.endpoint,
+            protocol: passage.route.model.protocol,
+            client: &self.exchanged.client,
             response_timeout: passage.route.model.response_timeout,
             has_other: passage.entered.has_other,
         };

@@ -18,7 +18,15 @@ const SOON: Duration = Duration::from_secs(3);
 /// One of each kind. The matches below name all there are, so that a new one does not compile before it is here.
 fn refusals() -> Vec<Refusal> {
     let failures = Failure::ALL.map(|failure| Refusal::WakeFailed { failure, retry_after: SOON });
-    let faults = [Fault::Refused, Fault::Reset, Fault::Malformed, Fault::Timeout];
+    let faults = [
+        Fault::Refused,
+        Fault::Reset,
+        Fault::Malformed,
+        Fault::Timeout,
+        Fault::NotHttp2,
+        Fault::NotHttp1,
+        Fault::NoWebSocket,
+    ];
     let others = [
         Refusal::UnknownHost,
         Refusal::UnknownPath,
@@ -66,6 +74,7 @@ fn all_kinds(refusal: &Refusal) {
         Refusal::WakeTooFar(_) | Refusal::TooManyHeld | Refusal::HoldTimeout | Refusal::AppBusy => {}
         Refusal::BodyTooLarge | Refusal::BodyBroken | Refusal::ShuttingDown => {}
         Refusal::Upstream(Fault::Refused | Fault::Reset | Fault::Malformed | Fault::Timeout) => {}
+        Refusal::Upstream(Fault::NotHttp2 | Fault::NotHttp1 | Fault::NoWebSocket) => {}
         Refusal::Violation(violation) => match violation {
             Violation::HeaderTimeout | Violation::BodyTooSlow | Violation::RequestLineTooLong => {}
             Violation::HeadTooLarge | Violation::TooManyHeaderLines | Violation::BadContentLength => {}

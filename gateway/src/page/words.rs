@@ -100,6 +100,12 @@ pub const UPSTREAM_RESET: Words = Words {
     text: "It ended before it answered. It may or may not have done what you asked for.",
 };
 
+/// 502: it speaks another protocol than the request needs.
+pub const UPSTREAM_OTHER_PROTOCOL: Words = Words {
+    title: "This app does not speak this protocol",
+    text: "What was asked for needs a protocol that the app does not understand. Nothing was done.",
+};
+
 /// 502: what the app said was not HTTP.
 pub const UPSTREAM_MALFORMED: Words = Words {
     title: "This app was not understood",

@@ -201,6 +201,11 @@ impl Edge {
         settle().await;
     }
 
+    /// A client's connection to this thread.
+    pub(super) async fn connect(&self, thread: usize) -> TcpStream {
+        TcpStream::connect(self.threads[thread].address).await.unwrap()
+    }
+
     /// A client asks this thread for a path of an app; its answer comes later. When this returns, the request is
     /// where it waits.
     pub(super) async fn ask(&self, thread: usize, app: &str, path: &str) -> Client {

@@ -3,7 +3,9 @@
 
 mod draining;
 pub(crate) mod fakes;
+mod h2c;
 mod holding;
+mod http2;
 mod link;
 mod releasing;
 mod upstreams;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::kept::KeptBody;
 use crate::conn;
 use crate::hop;
 
@@ -18,6 +19,8 @@ pub enum RequestBody {
     Empty,
     /// It is read from the client as fast as the app takes it.
     Client(ClientBody),
+    /// The same, and what has been read of it is kept for another try.
+    Kept(KeptBody),
 }
 
 /// A body that is being read.
@@ -44,6 +47,8 @@ struct Shared {
 enum Progress {
     #[default]
     Flowing,
+    /// The app has all that the client has sent so far.
+    Awaited,
     Finished,
     TooLarge,
     ClientFailed,
@@ -58,6 +63,11 @@ impl Upload {
     /// Bytes that the app has taken so far.
     pub fn moved(&self) -> u64 {
         self.0.moved.get()
+    }
+
+    /// Whether it is the client's turn to send more of it.
+    pub fn is_awaited(&self) -> bool {
+        self.0.progress.get() == Progress::Awaited
     }
 
     /// Whether it was cut off because it was too large.
@@ -84,7 +94,8 @@ impl RequestBody {
     pub fn upload(&self) -> Option<Upload> {
         match self {
             Self::Empty => None,
-            Self::Client(body) => Some(body.upload.clone()),
+            Self::Client(body) => Some(body.upload()),
+            Self::Kept(body) => Some(body.upload()),
         }
     }
 }
@@ -98,6 +109,9 @@ pub enum BodyError {
     /// The client left, or its framing was wrong.
     #[error("the client did not finish its request's body")]
     Client,
+    /// Another try has it now.
+    #[error("the request is being sent once more")]
+    Superseded,
 }
 
 impl Body for RequestBody {
@@ -111,27 +125,45 @@ impl Body for RequestBody {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Client(body) => body.poll(cx),
+            Self::Kept(body) => body.poll(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Client(body) => body.incoming.is_end_stream(),
+            Self::Client(body) => body.is_end_stream(),
+            Self::Kept(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Client(body) => body.incoming.size_hint(),
+            Self::Client(body) => body.size_hint(),
+            Self::Kept(body) => body.size_hint(),
         }
     }
 }
 
 impl ClientBody {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+    pub(super) fn upload(&self) -> Upload {
+        self.upload.clone()
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        let awaited = if polled.is_pending() { Progress::Awaited } else { Progress::Flowing };
+        self.upload.0.progress.set(awaited);
+        let frame = ready!(polled);
         Poll::Ready(match frame {
             None => {
                 self.upload.0.progress.set(Progress::Finished);

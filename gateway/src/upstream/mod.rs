@@ -1,8 +1,13 @@
 //! The way to an app: a pooled connection, or a new one; and what goes wrong there.
 
 mod body;
+mod choice;
+mod http2;
+mod kept;
 mod pool;
 mod reading;
+mod response;
+mod spoken;
 mod upgrade;
 
 use std::io;
@@ -13,19 +18,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::link::Instance;
+use config::model::Protocol;
 use http::{Request, Response};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use tokio::net::TcpStream;
 
 pub use body::{RequestBody, Upload};
-pub use pool::{Connection, Pool};
+pub use choice::send;
+pub use http2::Stream;
+pub use pool::{Carrier, Connection, Pool};
 use reading::Reading;
+pub use response::{BrokenOff, ResponseBody};
+pub use spoken::{Findings, Peer, Spoken};
 pub use upgrade::splice;
 
 use crate::app::App;
 use crate::balance::retry::Outcome;
+use crate::conn;
 use crate::worker::{Slot, Worker};
 
 /// An idle connection younger than this is trusted with any request. An older one may just be being closed by the
@@ -45,12 +55,21 @@ pub enum Fault {
     /// The connection ended before the head of a response came.
     #[error("the app closed the connection without a response")]
     Reset,
-    /// What came was not HTTP/1.1.
+    /// What came was not HTTP.
     #[error("the app's response was not understood")]
     Malformed,
     /// No head of a response within the app's `response_timeout`.
     #[error("the app did not respond in time")]
     Timeout,
+    /// The request needs HTTP/2, and the app does not speak it. Nothing of the request was sent.
+    #[error("the app does not speak HTTP/2")]
+    NotHttp2,
+    /// The app speaks HTTP/2, and not what the request was sent in. It was not processed.
+    #[error("the app does not speak HTTP/1.1")]
+    NotHttp1,
+    /// The app speaks HTTP/2, and takes no WebSockets over it (RFC 8441, section 3). Nothing of the request was sent.
+    #[error("the app takes no WebSockets over HTTP/2")]
+    NoWebSocket,
 }
 
 /// Where and how a request is sent.
@@ -66,6 +85,10 @@ pub struct Target<'a> {
     pub instance: Instance,
     /// Its address.
     pub endpoint: SocketAddr,
+    /// What it speaks, as far as its owner has said.
+    pub protocol: Protocol,
+    /// The client's end, for what comes before the response.
+    pub client: &'a conn::Exchange,
     /// How long from the end of the request to the head of the response.
     pub response_timeout: Duration,
     /// Whether a request that fails may be repeated at another endpoint.
@@ -102,26 +125,49 @@ impl Failed {
 #[derive(Debug)]
 pub struct Answered {
     /// The response.
-    pub response: Response<Incoming>,
-    /// To be pooled again at the end of the body, or dropped.
-    pub connection: Connection,
+    pub response: Response<ResponseBody>,
+    /// To be given back at the end of the body, or dropped.
+    pub connection: Carrier,
 }
 
-/// Sends a request and waits for the head of its response. A pooled connection that turns out to be closed before a
+impl Target<'_> {
+    fn peer(&self) -> Peer {
+        (self.instance, self.endpoint)
+    }
+
+    /// What its endpoint speaks, as far as it has been found out.
+    fn spoken(&self) -> Option<Spoken> {
+        let here = self.slot.pool.borrow().findings.of(self.peer());
+        here.or_else(|| {
+            // Another thread may know, or the prober.
+            let there = self.app.spoken(self.peer())?;
+            self.slot.pool.borrow_mut().findings.learn(self.peer(), there);
+            Some(there)
+        })
+    }
+
+    /// Remembers what its endpoint speaks.
+    fn learn(&self, spoken: Spoken) {
+        self.slot.pool.borrow_mut().findings.learn(self.peer(), spoken);
+        self.app.learn(self.peer(), spoken);
+    }
+}
+
+/// Sends a request over HTTP/1.1 and waits for the head of its response. A pooled connection that turns out to be closed before a
 /// byte was sent costs the client nothing: the next one is taken. A request that may be repeated is repeated once, on
 /// a new connection: more often, one that ends its app would end it again and again.
 ///
 /// # Errors
 /// Says what went wrong, and gives the request back if it was not sent.
-pub async fn send(target: Target<'_>, mut request: Request<RequestBody>) -> Result<Answered, Failed> {
+async fn over_http1(target: &Target<'_>, mut request: Request<RequestBody>) -> Result<Answered, Failed> {
     let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
     let upload = request.body().upload();
     let mut repeated = false;
     loop {
-        let pooled = if repeated { None } else { take_pooled(&target, repeatable) };
+        let pooled = if repeated { None } else { take_pooled(target, repeatable) };
         let mut connection = match pooled {
             Some(connection) => connection,
-            None => match dial(&target).await {
+            None => match dial(target).await {
                 Ok(connection) => connection,
                 // Of a repeated request the first may have done its work: it is not held for another try.
                 Err(fault) => return Err(Failed::unsent(fault, (!repeated).then_some(request))),
@@ -132,13 +178,20 @@ pub async fn send(target: Target<'_>, mut request: Request<RequestBody>) -> Resu
         let copy = (repeatable && (connection.was_pooled() || target.has_other)).then(|| repeat(&request));
         let sending = connection.send(request);
         let (fault, unsent) = match patiently(target.response_timeout, upload.as_ref(), sending).await {
-            Some(Ok(response)) => return Ok(Answered { response, connection }),
+            Some(Ok(response)) => {
+                let response = response.map(ResponseBody::Http1);
+                return Ok(Answered { response, connection: Carrier::Http1(connection) });
+            }
             Some(Err(error)) => error,
             None => return Err(Failed::lost(Fault::Timeout)),
         };
+        if connection.has_met_http2() {
+            target.learn(Spoken::Http2);
+            return Err(Failed::unsent(Fault::NotHttp1, unsent));
+        }
         request = match (unsent, copy) {
             (Some(unsent), _) if connection.was_pooled() => unsent,
-            (None, Some(copy)) if fault == Fault::Reset && connection.was_pooled() && may_repeat(&target) => {
+            (None, Some(copy)) if fault == Fault::Reset && connection.was_pooled() && may_repeat(target) => {
                 repeated = true;
                 copy
             }
@@ -164,7 +217,8 @@ async fn patiently<F: Future>(limit: Duration, upload: Option<&Upload>, sending:
             return Some(answered);
         }
         let moved = upload.map_or(0, Upload::moved);
-        if moved == before {
+        // An app cannot answer what it waits for itself.
+        if moved == before && !upload.is_some_and(Upload::is_awaited) {
             return None;
         }
         before = moved;
@@ -188,36 +242,47 @@ fn take_pooled(target: &Target<'_>, repeatable: bool) -> Option<Connection> {
 }
 
 async fn dial(target: &Target<'_>) -> Result<Connection, Fault> {
-    let connecting = TcpStream::connect(target.endpoint);
-    let limit = target.worker.settings.connect_timeout;
-    let stream = match tokio::time::timeout(limit, connecting).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            // Only then nobody listens. One that is overrun by connections does not refuse them, but lets them wait.
-            if error.kind() == io::ErrorKind::ConnectionRefused {
-                target.app.refuses(target.instance);
-            }
-            return Err(Fault::Refused);
-        }
-        Err(_) => return Err(Fault::Refused),
-    };
-    target.app.accepts();
-    // Latency before bandwidth: a head must not wait for the acknowledgement of the one before.
-    let _slower = stream.set_nodelay(true);
-    let io = hyper_util::rt::TokioIo::new(Reading(stream));
+    let stream = connect(target.app, target.peer(), target.worker.settings.connect_timeout).await?;
+    let reading = Reading::new(stream);
+    let heard = reading.heard();
     let mut builder = http1::Builder::new();
     builder.max_headers(MAX_RESPONSE_HEADERS);
+    let io = hyper_util::rt::TokioIo::new(reading);
     let (sender, driver) = builder.handshake(io).await.map_err(|_| Fault::Reset)?;
     let task = tokio::task::spawn_local(async move {
         // What ends a connection is told to the request on it; without one it is of no interest.
         let _ended = driver.with_upgrades().await;
     });
-    Ok(Connection::new(sender, task.abort_handle(), (target.instance, target.endpoint)))
+    Ok(Connection::new(sender, task.abort_handle(), target.peer(), heard))
+}
+
+async fn connect(app: &Arc<App>, (instance, endpoint): Peer, limit: Duration) -> Result<TcpStream, Fault> {
+    let stream = match tokio::time::timeout(limit, TcpStream::connect(endpoint)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            // Only then nobody listens. One that is overrun by connections does not refuse them, but lets them wait.
+            if error.kind() == io::ErrorKind::ConnectionRefused {
+                app.refuses(instance);
+            }
+            return Err(Fault::Refused);
+        }
+        Err(_) => return Err(Fault::Refused),
+    };
+    app.accepts();
+    // Latency before bandwidth: a head must not wait for the acknowledgement of the one before.
+    let _slower = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 /// Puts a connection back when the response on it has come to its end.
-pub fn give_back(worker: &Rc<Worker>, slot: &Slot, connection: Connection) {
-    if slot.pool.borrow_mut().put(connection, Instant::now()) {
-        worker.sweep_later();
+pub fn give_back(worker: &Rc<Worker>, slot: &Slot, carrier: Carrier) {
+    match carrier {
+        Carrier::Http1(connection) => {
+            if slot.pool.borrow_mut().put(connection, Instant::now()) {
+                worker.sweep_later();
+            }
+        }
+        // Its connection is there for others all the time.
+        Carrier::Http2(stream) => drop(stream),
     }
 }

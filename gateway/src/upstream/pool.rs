@@ -9,11 +9,33 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
-use super::{Fault, RequestBody};
+use super::reading::{Ear, Heard};
+use super::{Fault, Findings, RequestBody, http2};
 use crate::app::App;
 
 /// How many idle connections one thread keeps to one app.
 const MAX_IDLE: usize = 64;
+
+/// What a request is carried on.
+#[derive(Debug)]
+pub enum Carrier {
+    /// A connection of its own.
+    Http1(Connection),
+    /// One of several streams of a connection.
+    Http2(http2::Stream),
+}
+
+impl Carrier {
+    /// Whether its app is awake and still the run that it goes to. Of one that is being put to sleep no connection is
+    /// kept: its pool has been emptied for good.
+    pub fn is_current(&self, app: &App) -> bool {
+        let mine = match self {
+            Self::Http1(connection) => connection.instance,
+            Self::Http2(stream) => stream.instance(),
+        };
+        matches!(&app.state().status, Status::Awake { instance, .. } if *instance == mine)
+    }
+}
 
 /// A connection to an instance. Dropping it closes it, whatever is under way on it.
 #[derive(Debug)]
@@ -22,23 +44,24 @@ pub struct Connection {
     task: AbortHandle,
     instance: Instance,
     endpoint: SocketAddr,
+    heard: Ear,
     pooled: bool,
 }
 
 impl Connection {
     /// A new connection.
-    pub fn new(
+    pub(super) fn new(
         sender: SendRequest<RequestBody>,
         task: AbortHandle,
         (instance, endpoint): (Instance, SocketAddr),
+        heard: Ear,
     ) -> Self {
-        Self { sender, task, instance, endpoint, pooled: false }
+        Self { sender, task, instance, endpoint, heard, pooled: false }
     }
 
-    /// Whether its app is awake and still the run that it goes to. Of one that is being put to sleep no connection is
-    /// kept: its pool has been emptied for good.
-    pub fn is_current(&self, app: &App) -> bool {
-        matches!(&app.state().status, Status::Awake { instance, .. } if *instance == self.instance)
+    /// Whether the other end has begun with a frame of HTTP/2.
+    pub(super) fn has_met_http2(&self) -> bool {
+        self.heard.get() == Some(&Heard::Settings)
     }
 
     /// Whether it has carried a request before.
@@ -69,10 +92,13 @@ impl Drop for Connection {
     }
 }
 
-/// Idle connections, the one used last at the end.
+/// The connections that are there for the next request, and what is known of where they go.
 #[derive(Debug, Default)]
 pub struct Pool {
+    /// Idle ones over HTTP/1.1, the one used last at the end.
     idle: Vec<(Connection, Instant)>,
+    pub(super) http2: http2::Pool,
+    pub(super) findings: Findings,
 }
 
 impl Pool {
@@ -107,6 +133,7 @@ impl Pool {
     /// Closes all.
     pub fn clear(&mut self) {
         self.idle.clear();
+        self.http2.clear();
     }
 
     /// Closes those idle for longer than `limit`; returns whether any is left.
@@ -114,6 +141,7 @@ impl Pool {
         self.idle.retain(|(connection, since)| {
             !connection.sender.is_closed() && now.saturating_duration_since(*since) < limit
         });
-        !self.idle.is_empty()
+        let http2 = self.http2.sweep(now, limit);
+        http2 || !self.idle.is_empty()
     }
 }

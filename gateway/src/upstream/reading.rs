@@ -1,17 +1,56 @@
 //! A connection to an app that is read to its end, even when it can no longer be written to. An app that answers an
 //! upload early and closes (413, 401) makes our writes fail; what it said is still there to be read, and what comes
-//! after it says what happened.
+//! after it says what happened. And its first bytes tell what it speaks.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Reading(pub(super) TcpStream);
+pub(super) struct Reading {
+    stream: TcpStream,
+    heard: Ear,
+}
+
+/// Tells what the first bytes on a connection were, once they are there. Not bound to a thread, because hyper's upgrades
+/// are not.
+pub(super) type Ear = Arc<OnceLock<Heard>>;
+
+/// What an app's first bytes on a connection were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The beginning of a `SETTINGS` frame, which an HTTP/2 server says first (RFC 9113, section 3.4).
+    Settings,
+    /// Anything else.
+    Other,
+}
+
+impl Reading {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, heard: Ear::default() }
+    }
+
+    /// Tells what has been heard, also when the connection is somebody else's.
+    pub(super) fn heard(&self) -> Ear {
+        self.heard.clone()
+    }
+}
+
+impl Heard {
+    /// Length (three bytes, of which the first is 0: it is short) and type.
+    fn of(first: &[u8]) -> Option<Self> {
+        match first {
+            [] => None,
+            [0] | [0, _] | [0, _, _] | [0, _, _, 4, ..] => Some(Self::Settings),
+            _ => Some(Self::Other),
+        }
+    }
+}
 
 impl AsyncRead for Reading {
     fn poll_read(
@@ -19,13 +58,21 @@ impl AsyncRead for Reading {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if self.heard.get().is_none()
+            && let Some(heard) = Heard::of(&buf.filled()[before..])
+        {
+            // Nobody else sets it.
+            let _first = self.heard.set(heard);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Reading {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.0).poll_write(cx, buf);
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         unless_closed(written, || buf.len())
     }
 
@@ -34,20 +81,20 @@ impl AsyncWrite for Reading {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.0).poll_write_vectored(cx, bufs);
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         unless_closed(written, || bufs.iter().map(|buf| buf.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -1,0 +1,104 @@
+//! The body of an app's response, over whatever it came.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+/// The body of a response.
+#[derive(Debug)]
+pub enum ResponseBody {
+    /// Over HTTP/1.1.
+    Http1(Incoming),
+    /// Over HTTP/2.
+    Http2(RecvStream),
+}
+
+/// A response that ended before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the app broke its response off")]
+pub struct BrokenOff {
+    /// For a client over HTTP/2, whose connection looks for it among the sources of an error. Boxed, because there is room
+    /// for it in every response.
+    #[source]
+    reset: Box<h2::Error>,
+}
+
+impl BrokenOff {
+    fn with(reason: Reason) -> Self {
+        Self { reset: Box::new(reason.into()) }
+    }
+
+    /// What a client's stream is reset with.
+    pub fn reason(&self) -> Reason {
+        self.reset.reason().unwrap_or(Reason::INTERNAL_ERROR)
+    }
+}
+
+impl From<h2::Error> for BrokenOff {
+    /// Whoever cancels a call says so. Nothing else is the client's to know: what is wrong on our connection with the app
+    /// is not wrong on the client's; `NO_ERROR` would make the response look whole, and `REFUSED_STREAM` as if it had not
+    /// been processed.
+    fn from(error: h2::Error) -> Self {
+        let cancelled = error.is_reset() && error.is_remote() && error.reason() == Some(Reason::CANCEL);
+        Self::with(if cancelled { Reason::CANCEL } else { Reason::INTERNAL_ERROR })
+    }
+}
+
+impl From<hyper::Error> for BrokenOff {
+    fn from(_: hyper::Error) -> Self {
+        Self::with(Reason::INTERNAL_ERROR)
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        match self.get_mut() {
+            Self::Http1(incoming) => {
+                Pin::new(incoming).poll_frame(cx).map(|frame| frame.map(|frame| Ok(frame?)))
+            }
+            Self::Http2(stream) => poll_stream(stream, cx).map(|frame| frame.map(|frame| Ok(frame?))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http1(incoming) => incoming.is_end_stream(),
+            Self::Http2(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1(incoming) => incoming.size_hint(),
+            Self::Http2(stream) if stream.is_end_stream() => SizeHint::with_exact(0),
+            Self::Http2(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// hyper's own body over HTTP/2 takes a stream that was reset with `CANCEL` or `NO_ERROR` for one that has ended: a
+/// client would see a cut response as a whole one.
+fn poll_stream(
+    stream: &mut RecvStream,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+    Poll::Ready(match ready!(stream.poll_data(cx)) {
+        Some(Ok(data)) => {
+            // What is taken is as good as sent: whoever polls has room for it.
+            let released = stream.flow_control().release_capacity(data.len());
+            Some(released.map(|()| Frame::data(data)))
+        }
+        Some(Err(error)) => Some(Err(error)),
+        None => ready!(stream.poll_trailers(cx)).map(|trailers| trailers.map(Frame::trailers)).transpose(),
+    })
+}
