@@ -142,7 +142,7 @@ impl Session {
             }
             Status::Waking { probe: Some(probe), .. } => {
                 if let Some(route) = self.table.load().of_app(&app.id) {
-                    self.probers.begin(*probe, &route.model);
+                    self.probers.begin(*probe, route);
                 }
             }
             Status::Asleep { .. } | Status::Waking { probe: None, .. } => {}

@@ -158,9 +158,9 @@ impl Call {
     }
 }
 
-/// Trailers that say that a call went well.
-pub(super) fn ok() -> HeaderMap {
-    Request::get("/").header("grpc-status", "0").body(()).unwrap().headers().clone()
+/// Trailers that say how a call went.
+pub(super) fn status(code: &str) -> HeaderMap {
+    Request::get("/").header("grpc-status", code).body(()).unwrap().headers().clone()
 }
 
 /// A client that sends and reads piece by piece.

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use config::link::{Round, Status};
+use config::link::{Failure, Instance, Phase, Probe, Round, Status, ToRevive};
+use config::model::Check;
 use config::model::Protocol::{Auto, H2c as Prior, Http1};
 use config::settings::Gateway;
 use h2::Reason;
 use h2::server::Builder;
 
-use super::fakes::{Edge, Upstream, run, settle};
-use super::h2c::{Caller, H2c, app, ok};
+use super::fakes::{Edge, Upstream, id, run, settle};
+use super::h2c::{Caller, H2c, app, status};
 
 async fn edge(app: config::model::App, status: Status) -> Edge {
     let edge = Edge::start(1, &Gateway::default());
@@ -108,7 +109,7 @@ fn a_call_goes_both_ways_at_once_and_ends_with_its_trailers() {
         }
         caller.end().await;
         assert_eq!(call.whole_body().await, "");
-        answer.send_trailers(ok()).unwrap();
+        answer.send_trailers(status("0")).unwrap();
         caller.read_until("0\r\n").await;
         settle().await;
         assert_eq!(edge.app("a").open(), 0);
@@ -328,5 +329,43 @@ fn a_client_that_takes_nothing_does_not_stop_the_others() {
         app_end.call().await.answer("ok").await;
         assert_eq!(other.answer().await, "200");
         assert_eq!(app_end.connections.get(), 1);
+    });
+}
+
+#[test]
+fn an_app_is_up_when_its_grpc_health_check_says_so_and_then_it_is_known_to_speak_http2() {
+    run(async {
+        let mut app_end = H2c::start().await;
+        let mut checked = app(Auto);
+        checked.health.check = Check::Grpc { service: "shop".into() };
+        let mut edge = Edge::with_a(checked, &Gateway::default()).await;
+        let probe = Probe { instance: Instance(1), endpoint: app_end.address };
+        let (elapsed, probe) = (Duration::ZERO, Some(probe));
+        let probing = Status::Waking { phase: Phase::Probing, elapsed, estimate: None, probe };
+        edge.change("a", probing).await;
+        let so_far = Failure::Unhealthy;
+        let said = ToRevive::NotReachable { app: id("a"), instance: Instance(1), so_far };
+        assert_eq!(edge.said(), [said]);
+        // Starting up: not yet serving, no such service, and only then serving.
+        for (reply, trailers) in [(Some([0x08, 2]), "0"), (None, "5"), (Some([0x08, 1]), "0")] {
+            assert_eq!(edge.said(), []);
+            let mut call = app_end.call().await;
+            assert_eq!(call.head.uri.path(), "/grpc.health.v1.Health/Check");
+            assert_eq!(call.whole_body().await, "\0\0\0\0\u{6}\n\u{4}shop");
+            let mut answer = call.begin().await;
+            if let Some([tag, value]) = reply {
+                answer.send_data(Bytes::from(vec![0, 0, 0, 0, 2, tag, value]), false).unwrap();
+            }
+            answer.send_trailers(status(trailers)).unwrap();
+            settle().await;
+        }
+        assert_eq!(edge.said(), [ToRevive::Reachable { app: id("a"), instance: Instance(1) }]);
+
+        edge.change("a", app_end.awake(1)).await;
+        let before = app_end.connections.get();
+        let plain = edge.ask(0, "a", "/plain").await;
+        app_end.call().await.answer("ok").await;
+        assert_eq!(plain.answer().await, "200");
+        assert_eq!(app_end.connections.get(), before + 1, "none in vain");
     });
 }

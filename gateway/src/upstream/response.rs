@@ -1,5 +1,7 @@
 //! The body of an app's response, over whatever it came.
 
+use std::error::Error;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -18,13 +20,23 @@ pub enum ResponseBody {
 }
 
 /// A response that ended before its end.
-#[derive(Debug, thiserror::Error)]
-#[error("the app broke its response off")]
+#[derive(Debug)]
 pub struct BrokenOff {
-    /// For a client over HTTP/2, whose connection looks for it among the sources of an error. Boxed, because there is room
-    /// for it in every response.
-    #[source]
+    /// Boxed, because there is room for it in every response.
     reset: Box<h2::Error>,
+}
+
+impl fmt::Display for BrokenOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the app broke its response off")
+    }
+}
+
+impl Error for BrokenOff {
+    /// A client's connection over HTTP/2 looks here for what to reset the stream with.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.reset)
+    }
 }
 
 impl BrokenOff {
@@ -101,4 +113,17 @@ fn poll_stream(
         Some(Err(error)) => Some(Err(error)),
         None => ready!(stream.poll_trailers(cx)).map(|trailers| trailers.map(Frame::trailers)).transpose(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_where_hyper_looks_for_it() {
+        let broken = BrokenOff::with(Reason::CANCEL);
+        let source = broken.source().unwrap().downcast_ref::<h2::Error>();
+        assert_eq!(source.unwrap().reason(), Some(Reason::CANCEL));
+    }
 }

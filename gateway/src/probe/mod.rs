@@ -1,6 +1,8 @@
 //! Asking an instance that has just been made whether it is up. It is up when it answers, not when somebody's
 //! next poll says so.
 
+mod grpc;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::link::{Failure, Instance, Probe, ToRevive};
-use config::model::{self, AppId, Check};
+use config::model::{AppId, Check};
 use http::Request;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
@@ -17,6 +19,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
+
+use crate::table::Route;
+use crate::upstream::Spoken;
 
 /// Between two dials of an address that refuses: at first, when most programs begin to listen, and later. A refused dial
 /// on this machine costs some 30 µs.
@@ -43,12 +48,13 @@ impl Probers {
 
     /// Begins to probe, unless this instance is already being probed. It goes on until [`Probers::end`]: how long a
     /// start may take is revive's matter.
-    pub fn begin(&mut self, probe: Probe, app: &Arc<model::App>) {
+    pub fn begin(&mut self, probe: Probe, route: &Arc<Route>) {
+        let app = &route.app;
         if self.running.get(&app.id).is_some_and(|(instance, _)| *instance == probe.instance) {
             return;
         }
         self.end(&app.id);
-        let task = tokio::spawn(run(probe, app.clone(), self.tx.clone()));
+        let task = tokio::spawn(run(probe, route.clone(), self.tx.clone()));
         self.running.insert(app.id.clone(), (probe.instance, task.abort_handle()));
     }
 
@@ -60,19 +66,26 @@ impl Probers {
     }
 }
 
-async fn run(probe: Probe, app: Arc<model::App>, tx: mpsc::Sender<ToRevive>) {
-    let instance = probe.instance;
+async fn run(probe: Probe, route: Arc<Route>, tx: mpsc::Sender<ToRevive>) {
+    let (app, instance) = (&route.app.id, probe.instance);
     let stream = listening(probe.endpoint).await;
-    if let Check::Http { path } = &app.health.check {
-        let so_far = Failure::Unhealthy;
-        let message = ToRevive::NotReachable { app: app.id.clone(), instance, so_far };
-        if tx.send(message).await.is_err() {
-            return;
+    let health = &route.model.health;
+    match &health.check {
+        Check::Tcp => {}
+        Check::Http { .. } | Check::Grpc { .. } => {
+            let so_far = Failure::Unhealthy;
+            let message = ToRevive::NotReachable { app: app.clone(), instance, so_far };
+            if tx.send(message).await.is_err() {
+                return;
+            }
+            healthy(probe.endpoint, stream, &health.check, health.timeout).await;
         }
-        healthy(probe.endpoint, stream, path, app.health.timeout).await;
+    }
+    if let Check::Grpc { .. } = health.check {
+        route.app.learn((instance, probe.endpoint), Spoken::Http2);
     }
     // Revive is gone: nobody asks any more.
-    let _ended = tx.send(ToRevive::Reachable { app: app.id.clone(), instance }).await;
+    let _ended = tx.send(ToRevive::Reachable { app: app.clone(), instance }).await;
 }
 
 /// Dials until somebody listens.
@@ -89,11 +102,11 @@ async fn listening(endpoint: SocketAddr) -> TcpStream {
 }
 
 /// Asks until the answer is right.
-async fn healthy(endpoint: SocketAddr, stream: TcpStream, path: &str, limit: Duration) {
+async fn healthy(endpoint: SocketAddr, stream: TcpStream, check: &Check, limit: Duration) {
     let mut stream = Some(stream);
     let (mut interval, slowest) = CHECK_INTERVAL;
     loop {
-        if let Ok(Some(true)) = timeout(limit, check(endpoint, stream.take(), path)).await {
+        if let Ok(Some(true)) = timeout(limit, ask(check, endpoint, stream.take())).await {
             return;
         }
         tokio::time::sleep(interval).await;
@@ -101,8 +114,17 @@ async fn healthy(endpoint: SocketAddr, stream: TcpStream, path: &str, limit: Dur
     }
 }
 
+async fn ask(check: &Check, endpoint: SocketAddr, stream: Option<TcpStream>) -> Option<bool> {
+    match check {
+        // It listens, and that was the question.
+        Check::Tcp => Some(true),
+        Check::Http { path } => http(endpoint, stream, path).await,
+        Check::Grpc { service } => grpc::check(endpoint, stream, service).await,
+    }
+}
+
 /// One readiness check; `None` if there was no answer at all.
-async fn check(endpoint: SocketAddr, stream: Option<TcpStream>, path: &str) -> Option<bool> {
+async fn http(endpoint: SocketAddr, stream: Option<TcpStream>, path: &str) -> Option<bool> {
     let stream = match stream {
         Some(stream) => stream,
         None => TcpStream::connect(endpoint).await.ok()?,
