@@ -43,6 +43,9 @@ pub enum BodyError {
     /// The client left, or its framing was wrong.
     #[error(transparent)]
     Broken(#[from] hyper::Error),
+    /// The client took its request back.
+    #[error("the client reset its stream")]
+    Unfinished,
     /// The client broke a rule: the request is answered, or its response cut, for it.
     #[error("the client's body was refused: {}", .0.code())]
     Refused(Violation),

@@ -1,6 +1,7 @@
 //! The data plane between a revive that is a fake and a tiny app, all on one thread and on paused time.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod calls;
 mod draining;
 pub(crate) mod fakes;
 mod h2c;

@@ -98,8 +98,8 @@ impl Body for ResponseBody {
     }
 }
 
-/// hyper's own body over HTTP/2 takes a stream that was reset with `CANCEL` or `NO_ERROR` for one that has ended: a
-/// client would see a cut response as a whole one.
+/// hyper's own body over HTTP/2 takes a stream that was reset with `NO_ERROR` for one that has ended: a client would see a
+/// cut response as a whole one.
 fn poll_stream(
     stream: &mut RecvStream,
     cx: &mut Context<'_>,

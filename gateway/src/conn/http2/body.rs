@@ -32,11 +32,16 @@ enum Appetite {
     Fed(Duration),
     /// It waits for bytes until then.
     Hungry(Instant),
+    /// It is a call: its client speaks when it has something to say, like one of a WebSocket.
+    Unhurried,
 }
 
 impl StreamBody {
-    pub(super) fn new(incoming: Incoming, stream: Rc<Stream>) -> Self {
-        let appetite = Appetite::Fed(stream.streams.limits().body_rate_after);
+    pub(super) fn new(incoming: Incoming, stream: Rc<Stream>, is_call: bool) -> Self {
+        let appetite = match is_call {
+            true => Appetite::Unhurried,
+            false => Appetite::Fed(stream.streams.limits().body_rate_after),
+        };
         Self { incoming, stream, appetite, timer: Timer::default() }
     }
 
@@ -53,6 +58,8 @@ impl StreamBody {
             return Poll::Ready(Some(Err(self.refuse(Violation::BodyTooSlow))));
         };
         Poll::Ready(match frame {
+            // hyper takes a reset with NO_ERROR for the end; but a client has nothing to say so for.
+            None if !self.incoming.is_end_stream() => Some(Err(BodyError::Unfinished)),
             None => None,
             Some(Err(error)) => Some(Err(error.into())),
             Some(Ok(frame)) => Some(self.admit(frame)),
@@ -61,12 +68,13 @@ impl StreamBody {
 
     fn admit(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         let limits = self.stream.streams.limits();
-        let left = match self.appetite {
-            Appetite::Fed(left) => left,
-            Appetite::Hungry(until) => until.saturating_duration_since(Instant::now()),
-        };
         let bytes = frame.data_ref().map_or(0, Bytes::len);
-        self.appetite = Appetite::Fed(patience(left, bytes, limits));
+        let fed = |left| Appetite::Fed(patience(left, bytes, limits));
+        self.appetite = match self.appetite {
+            Appetite::Fed(left) => fed(left),
+            Appetite::Hungry(until) => fed(until.saturating_duration_since(Instant::now())),
+            Appetite::Unhurried => Appetite::Unhurried,
+        };
         let trailers = frame.trailers_ref().map_or(0, http::HeaderMap::len);
         if self.stream.lines + trailers > limits.max_header_lines {
             return Err(self.refuse(Violation::TooManyHeaderLines));
@@ -78,6 +86,7 @@ impl StreamBody {
         let until = match self.appetite {
             Appetite::Fed(left) => Instant::now() + left,
             Appetite::Hungry(until) => until,
+            Appetite::Unhurried => return Poll::Pending,
         };
         self.appetite = Appetite::Hungry(until);
         self.timer.poll_until(until, cx)

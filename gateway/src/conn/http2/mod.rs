@@ -44,6 +44,7 @@ use super::drain::Drain;
 use super::line::{Client, Line};
 use super::violation::Violation;
 use super::{End, Exchange, Handler, RequestBody, parting};
+use crate::grpc;
 use answer::{Answer, Answering};
 use request::Asked;
 use stream::{SEND_BUFFER, Tasks};
@@ -113,7 +114,9 @@ fn handle<H: Handler>(
         }
         None => {
             let exchange = Exchange::of_stream(streams.line.peer, Rc::downgrade(&stream), number);
-            let request = request.map(|body| RequestBody::of_stream(StreamBody::new(body, stream.clone())));
+            let is_call = grpc::is_call(&request);
+            let body = |body| RequestBody::of_stream(StreamBody::new(body, stream.clone(), is_call));
+            let request = request.map(body);
             Some(handler.clone().handle(request, exchange))
         }
     };
