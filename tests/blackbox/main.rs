@@ -17,6 +17,7 @@ mod crowds;
 mod ending;
 mod faults;
 mod framing;
+mod grpc;
 mod hold;
 mod identity;
 mod kill;

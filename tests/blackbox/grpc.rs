@@ -1,0 +1,110 @@
+//! gRPC with grpc-go's own client and server, through sleep and wake; skipped where Go is not installed. `tests/grpc`
+//! pins them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::harness::{App, Edge, file, program_of, within};
+
+/// The first build compiles some hundred packages; later ones take them from Go's cache.
+const BUILT: Duration = Duration::from_secs(600);
+/// The longest of them wait for nothing but the app.
+const CASE: Duration = Duration::from_secs(30);
+
+/// grpc-go's plain cases: those without credentials, and without another server than `interop/server`.
+const CASES: [&str; 14] = [
+    "empty_unary",
+    "large_unary",
+    "client_streaming",
+    "server_streaming",
+    "ping_pong",
+    "empty_stream",
+    "timeout_on_sleeping_server",
+    "cancel_after_begin",
+    "cancel_after_first_response",
+    "status_code_and_message",
+    "special_status_message",
+    "custom_metadata",
+    "unimplemented_method",
+    "unimplemented_service",
+];
+
+/// Where the built client and server are, if there is Go.
+async fn programs() -> Option<&'static Path> {
+    static BUILDING: tokio::sync::OnceCell<Option<PathBuf>> = tokio::sync::OnceCell::const_new();
+    BUILDING.get_or_init(build).await.as_deref()
+}
+
+async fn build() -> Option<PathBuf> {
+    let go = program_of("go", &["version"])?;
+    let profile = Path::new(env!("CARGO_BIN_EXE_loco-edge")).parent().expect("a directory");
+    let directory = profile.join("grpc-go");
+    let mut command = Command::new(go);
+    command
+        .args(["build", "-mod=readonly", "-o"])
+        .arg(format!("{}/", directory.display()))
+        .args(["google.golang.org/grpc/interop/client", "google.golang.org/grpc/interop/server"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grpc"))
+        .env("GOTOOLCHAIN", "local");
+    let output = within(BUILT, "grpc-go is built", command.output()).await.expect("go runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(directory)
+}
+
+/// The app `real`, which is grpc-go's server.
+fn server(programs: &Path) -> App {
+    let server = programs.join("server");
+    App::running("real", &[server.to_str().expect("a UTF-8 path"), "--port", "$PORT"])
+}
+
+/// Runs a case of grpc-go's client against the app's own port.
+async fn run(programs: &Path, edge: &Edge, case: &str) -> Output {
+    let mut client = Command::new(programs.join("client"));
+    client
+        .arg(format!("--server_host={}", edge.port("real").ip()))
+        .arg(format!("--server_port={}", edge.port("real").port()))
+        .arg(format!("--test_case={case}"))
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    within(CASE, case, client.output()).await.expect("the client runs")
+}
+
+async fn assert_passes(programs: &Path, edge: &Edge, case: &str, before: &str) {
+    let output = run(programs, edge, case).await;
+    assert!(
+        output.status.success(),
+        "{case} {before}: {}\n{}",
+        String::from_utf8_lossy(&output.stderr),
+        edge.log()
+    );
+}
+
+#[tokio::test]
+async fn all_plain_cases_pass_awake_and_after_sleep_of_both_depths() {
+    let Some(programs) = programs().await else { return };
+    let edge = Edge::start(&file(&[server(programs)])).await;
+    for case in CASES {
+        assert_passes(programs, &edge, case, "awake").await;
+        for depth in ["light", "deep"] {
+            // A client with a short deadline may have left before it woke anything.
+            edge.wake("real").await;
+            edge.put_to_sleep("real", depth).await;
+            assert_passes(programs, &edge, case, depth).await;
+        }
+    }
+    edge.until_open("real", 0).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_while_it_is_held_is_held_no_longer() {
+    let Some(programs) = programs().await else { return };
+    let server = programs.join("server");
+    let late = format!("sleep 600; exec {} --port $PORT", server.display());
+    let edge = Edge::start(&file(&[App::running("real", &["sh", "-c", &late])])).await;
+    assert_passes(programs, &edge, "cancel_after_begin", "held").await;
+    edge.until_held(Duration::from_secs(1), "real", 0).await;
+    edge.until_open("real", 0).await;
+}
