@@ -10,7 +10,7 @@ use crate::body::{AppBody, Body};
 use crate::delivery::Delivery;
 use crate::outbound::Exchanged;
 use crate::pipeline::Passage;
-use crate::upstream::{self, Answered};
+use crate::upstream::{self, Answered, Upgrade};
 use crate::worker::Worker;
 use crate::{hop, tenant};
 
@@ -40,7 +40,8 @@ pub fn response(
     let slot = worker.slot(&route.app);
     let delivery =
         Delivery::new((worker.clone(), slot), connection, exchanged.upload, entered.open, (began, status));
-    if let Some(app) = upgrade {
+    if let Some(connection) = upgrade {
+        let app = Upgrade::of(connection, incoming);
         hop::ask_websocket(&mut parts.headers);
         exchanged.client.upgrade(move |client| upstream::splice(client, app, delivery));
         return Response::from_parts(parts, Body::Own(None));

@@ -39,6 +39,7 @@ pub mod trace;
 pub mod upstream;
 pub mod visitor;
 pub mod wake_answer;
+pub mod websocket;
 pub mod worker;
 
 pub use threads::{Gateway, StartError};

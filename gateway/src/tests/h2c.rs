@@ -173,9 +173,14 @@ impl Caller {
         Self::post(edge, &format!("{kind}{more}")).await
     }
 
+    pub(super) async fn connect(edge: &Edge) -> Self {
+        let stream = edge.connect(0).await;
+        stream.set_nodelay(true).unwrap();
+        Self(stream)
+    }
+
     pub(super) async fn post(edge: &Edge, headers: &str) -> Self {
-        let mut caller = Self(edge.connect(0).await);
-        caller.0.set_nodelay(true).unwrap();
+        let mut caller = Self::connect(edge).await;
         caller
             .write(&format!("POST /pkg.Service/Method HTTP/1.1\r\nHost: a.localhost\r\n{headers}\r\n"))
             .await;

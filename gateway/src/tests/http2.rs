@@ -369,3 +369,48 @@ fn an_app_is_up_when_its_grpc_health_check_says_so_and_then_it_is_known_to_speak
         assert_eq!(app_end.connections.get(), before + 1, "none in vain");
     });
 }
+
+/// What a client of HTTP/1.1 says (the example of RFC 6455, section 1.3).
+const WEBSOCKET: &str = "GET /chat HTTP/1.1\r\nHost: a.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+#[test]
+fn a_websocket_goes_over_a_stream_of_an_app_that_takes_it() {
+    run(async {
+        let mut app_end = H2c::with(Builder::new().enable_connect_protocol()).await;
+        let edge = edge(app(Prior), app_end.awake(1)).await;
+        let mut caller = Caller::connect(&edge).await;
+        caller.write(WEBSOCKET).await;
+        let mut call = app_end.call().await;
+        assert_eq!(call.head.method, "CONNECT");
+        let protocol = call.head.extensions.get::<h2::ext::Protocol>();
+        assert_eq!(protocol.map(|protocol| protocol.as_str()), Some("websocket"));
+        assert_eq!(call.head.uri.to_string(), "http://a.localhost/chat");
+        assert_eq!((call.header("sec-websocket-version"), call.header("sec-websocket-key")), ("13", ""));
+        let mut answer = call.begin().await;
+        let head = caller.read_until("\r\n\r\n").await.to_lowercase();
+        assert!(head.starts_with("http/1.1 101 "), "{head}");
+        assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
+        caller.write("ping").await;
+        assert_eq!(call.next().await.unwrap(), "ping");
+        answer.send_data(Bytes::from_static(b"pong"), false).unwrap();
+        caller.read_until("pong").await;
+        assert_eq!(edge.app("a").open(), 1);
+        answer.send_data(Bytes::new(), true).unwrap();
+        assert_eq!(caller.rest().await, "");
+        settle().await;
+        assert_eq!(edge.app("a").open(), 0);
+        assert_eq!(call.whole_body().await, "");
+    });
+}
+
+#[test]
+fn a_websocket_to_an_app_that_takes_none_over_http2_is_refused() {
+    run(async {
+        let app_end = H2c::start().await;
+        let edge = edge(app(Prior), app_end.awake(1)).await;
+        let mut caller = Caller::connect(&edge).await;
+        caller.write(WEBSOCKET).await;
+        assert!(caller.read_until("}").await.contains("upstream-no-websocket"));
+    });
+}

@@ -18,6 +18,8 @@ enum Way {
     RatherHttp2,
     /// HTTP/2, or not at all.
     Http2,
+    /// A stream of HTTP/2 that becomes a WebSocket.
+    Tunnel,
     /// It needs HTTP/2, which its app does not speak.
     None,
 }
@@ -28,17 +30,18 @@ enum Need {
     Nothing,
     /// Trailers and streams: gRPC.
     Http2,
-    /// A WebSocket of a client that speaks HTTP/1.1.
-    Http1,
+    /// A WebSocket, asked for as HTTP/1.1 does.
+    WebSocket,
 }
 
 /// An app that speaks only HTTP/1.1 never gets to see a preface of HTTP/2 for a plain request, and a plain request never
 /// waits for what a preface would find out.
 fn choose(protocol: Protocol, need: Need, spoken: impl FnOnce() -> Option<Spoken>) -> Way {
     match (protocol, need) {
-        (Protocol::Http1, Need::Nothing | Need::Http1 | Need::Http2) => Way::Http1,
-        (Protocol::H2c, Need::Nothing | Need::Http1 | Need::Http2) => Way::Http2,
-        (Protocol::Auto, Need::Http1) => Way::Http1,
+        (Protocol::Http1, Need::Nothing | Need::WebSocket | Need::Http2) => Way::Http1,
+        (Protocol::H2c, Need::Nothing | Need::Http2) => Way::Http2,
+        (Protocol::H2c, Need::WebSocket) => Way::Tunnel,
+        (Protocol::Auto, Need::WebSocket) => Way::Http1,
         (Protocol::Auto, Need::Http2) => match spoken() {
             Some(Spoken::OnlyHttp1) => Way::None,
             Some(Spoken::Http1 | Spoken::Http2) | None => Way::Http2,
@@ -63,16 +66,17 @@ pub async fn send(target: Target<'_>, request: Request<RequestBody>) -> Result<A
         Way::FirstHttp1 => Box::pin(first(&target, request)).await,
         Way::RatherHttp2 => Box::pin(rather_http2(&target, request)).await,
         Way::Http2 => Box::pin(http2::send(&target, request)).await.map_err(finally),
+        Way::Tunnel => Box::pin(http2::open_websocket(&target, request)).await.map_err(finally),
         Way::None => Err(Failed::lost(Fault::NotHttp2)),
     }
 }
 
 fn need(target: &Target<'_>, request: &Request<RequestBody>) -> Need {
     match target.protocol {
-        Protocol::Http1 | Protocol::H2c => Need::Nothing,
-        Protocol::Auto if hop::upgrades_to_websocket(request.headers()) => Need::Http1,
-        Protocol::Auto if grpc::is_call(request) => Need::Http2,
-        Protocol::Auto => Need::Nothing,
+        Protocol::Http1 => Need::Nothing,
+        Protocol::Auto | Protocol::H2c if hop::upgrades_to_websocket(request.headers()) => Need::WebSocket,
+        Protocol::Auto | Protocol::H2c if grpc::is_call(request) => Need::Http2,
+        Protocol::Auto | Protocol::H2c => Need::Nothing,
     }
 }
 
@@ -130,8 +134,9 @@ mod tests {
         let ways = |protocol, need| known.map(|spoken| choose(protocol, need, || spoken));
         assert_eq!(ways(Protocol::Auto, Need::Nothing), [FirstHttp1, Http1, Http1, RatherHttp2]);
         assert_eq!(ways(Protocol::Auto, Need::Http2), [Http2, Http2, No, Http2]);
-        assert_eq!(ways(Protocol::Auto, Need::Http1), [Http1; 4]);
-        for need in [Need::Nothing, Need::Http1, Need::Http2] {
+        assert_eq!(ways(Protocol::Auto, Need::WebSocket), [Http1; 4]);
+        assert_eq!(ways(Protocol::H2c, Need::WebSocket), [Way::Tunnel; 4]);
+        for need in [Need::Nothing, Need::Http2] {
             assert_eq!(ways(Protocol::Http1, need), [Http1; 4]);
             assert_eq!(ways(Protocol::H2c, need), [Http2; 4]);
         }

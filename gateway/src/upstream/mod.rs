@@ -26,12 +26,12 @@ use tokio::net::TcpStream;
 
 pub use body::{RequestBody, Upload};
 pub use choice::send;
-pub use http2::Stream;
+pub use http2::{Stream, Tunnel};
 pub use pool::{Carrier, Connection, Pool};
 use reading::Reading;
 pub use response::{BrokenOff, ResponseBody};
 pub use spoken::{Findings, Peer, Spoken};
-pub use upgrade::splice;
+pub use upgrade::{Upgrade, splice};
 
 use crate::app::App;
 use crate::balance::retry::Outcome;

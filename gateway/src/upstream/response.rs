@@ -10,6 +10,8 @@ use h2::{Reason, RecvStream};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::Tunnel;
+
 /// The body of a response.
 #[derive(Debug)]
 pub enum ResponseBody {
@@ -17,6 +19,8 @@ pub enum ResponseBody {
     Http1(Incoming),
     /// Over HTTP/2.
     Http2(RecvStream),
+    /// None: the stream has become something else.
+    Tunnel(Box<Tunnel>),
 }
 
 /// A response that ended before its end.
@@ -79,6 +83,7 @@ impl Body for ResponseBody {
                 Pin::new(incoming).poll_frame(cx).map(|frame| frame.map(|frame| Ok(frame?)))
             }
             Self::Http2(stream) => poll_stream(stream, cx).map(|frame| frame.map(|frame| Ok(frame?))),
+            Self::Tunnel(_) => Poll::Ready(None),
         }
     }
 
@@ -86,6 +91,7 @@ impl Body for ResponseBody {
         match self {
             Self::Http1(incoming) => incoming.is_end_stream(),
             Self::Http2(stream) => stream.is_end_stream(),
+            Self::Tunnel(_) => true,
         }
     }
 
@@ -94,6 +100,7 @@ impl Body for ResponseBody {
             Self::Http1(incoming) => incoming.size_hint(),
             Self::Http2(stream) if stream.is_end_stream() => SizeHint::with_exact(0),
             Self::Http2(_) => SizeHint::default(),
+            Self::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
 }

@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::{ResponseBody, Tunnel};
 use crate::conn::Upgraded;
 use crate::delivery::{Delivery, Ending};
 
@@ -16,18 +17,40 @@ use crate::delivery::{Delivery, Ending};
 /// does not notice that its app has gone must not keep the app awake for ever.
 const AFTER_END: Duration = Duration::from_secs(5);
 
+/// The app's side of a connection that stops being HTTP.
+#[derive(Debug)]
+pub enum Upgrade {
+    /// The whole connection.
+    Http1(OnUpgrade),
+    /// A stream.
+    Http2(Box<Tunnel>),
+}
+
+impl Upgrade {
+    /// Of a 101 with this body; `connection` is hyper's word for what becomes of its connection.
+    pub fn of(connection: OnUpgrade, body: ResponseBody) -> Self {
+        match body {
+            ResponseBody::Tunnel(tunnel) => Self::Http2(tunnel),
+            ResponseBody::Http1(_) | ResponseBody::Http2(_) => Self::Http1(connection),
+        }
+    }
+}
+
 /// Carries bytes both ways until both sides have ended; all the while `delivery` counts as open, and so the app stays
 /// awake.
-pub async fn splice(client: Upgraded, app: OnUpgrade, mut delivery: Delivery) {
-    let ending = match app.await {
-        Ok(app) => match carry(client, TokioIo::new(app)).await {
-            Ok(()) => Ending::Complete,
-            // Which of the two broke it off cannot be told, and makes no difference to the other.
-            Err(_) => Ending::ClientLeft,
+pub async fn splice(client: Upgraded, app: Upgrade, mut delivery: Delivery) {
+    let carried = match app {
+        Upgrade::Http1(connection) => match connection.await {
+            Ok(app) => carry(client, TokioIo::new(app)).await,
+            Err(_) => return delivery.end(Ending::AppBrokeOff),
         },
-        Err(_) => Ending::AppBrokeOff,
+        Upgrade::Http2(stream) => carry(client, *stream).await,
     };
-    delivery.end(ending);
+    delivery.end(match carried {
+        Ok(()) => Ending::Complete,
+        // Which of the two broke it off cannot be told, and makes no difference to the other.
+        Err(_) => Ending::ClientLeft,
+    });
 }
 
 async fn carry(client: impl AsyncRead + AsyncWrite, app: impl AsyncRead + AsyncWrite) -> io::Result<()> {

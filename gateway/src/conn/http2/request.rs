@@ -10,14 +10,12 @@ use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
-use sha1::{Digest, Sha1};
 
 use crate::conn::target;
 use crate::conn::violation::Violation;
+use crate::websocket::{self, ACCEPT, KEY};
 
-static KEY: HeaderName = HeaderName::from_static("sec-websocket-key");
 static VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
-static ACCEPT: HeaderName = HeaderName::from_static("sec-websocket-accept");
 
 /// What a request asks for.
 #[derive(Debug)]
@@ -46,9 +44,7 @@ pub(super) struct Proof(String);
 
 impl Proof {
     fn of(key: &str) -> Self {
-        let digest =
-            Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
-        Self(STANDARD.encode(digest))
+        Self(websocket::accept(key.as_bytes()))
     }
 
     /// Whether these headers have it.

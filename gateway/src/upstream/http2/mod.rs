@@ -11,6 +11,7 @@ mod dial;
 mod head;
 mod pool;
 mod pump;
+mod tunnel;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -24,6 +25,8 @@ use tokio::time::timeout;
 
 pub(super) use pool::Pool;
 pub use pool::Stream;
+pub use tunnel::Tunnel;
+pub(super) use tunnel::open as open_websocket;
 
 use super::kept;
 use super::{Answered, Carrier, Failed, Fault, RequestBody, ResponseBody, Target, may_repeat, patiently};
