@@ -2,7 +2,7 @@
 //! pins them.
 
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -13,6 +13,7 @@ use crate::harness::{App, Edge, file, program_of, within};
 const BUILT: Duration = Duration::from_secs(600);
 /// The longest of them wait for nothing but the app.
 const CASE: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(5);
 
 /// grpc-go's plain cases: those without credentials, and without another server than `interop/server`.
 const CASES: [&str; 14] = [
@@ -60,8 +61,8 @@ fn server(programs: &Path) -> App {
     App::running("real", &[server.to_str().expect("a UTF-8 path"), "--port", "$PORT"])
 }
 
-/// Runs a case of grpc-go's client against the app's own port.
-async fn run(programs: &Path, edge: &Edge, case: &str) -> Output {
+/// A case of grpc-go's client against the app's own port.
+fn client(programs: &Path, edge: &Edge, case: &str) -> Command {
     let mut client = Command::new(programs.join("client"));
     client
         .arg(format!("--server_host={}", edge.port("real").ip()))
@@ -69,11 +70,12 @@ async fn run(programs: &Path, edge: &Edge, case: &str) -> Output {
         .arg(format!("--test_case={case}"))
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    within(CASE, case, client.output()).await.expect("the client runs")
+    client
 }
 
 async fn assert_passes(programs: &Path, edge: &Edge, case: &str, before: &str) {
-    let output = run(programs, edge, case).await;
+    let mut client = client(programs, edge, case);
+    let output = within(CASE, case, client.output()).await.expect("the client runs");
     assert!(
         output.status.success(),
         "{case} {before}: {}\n{}",
@@ -99,12 +101,14 @@ async fn all_plain_cases_pass_awake_and_after_sleep_of_both_depths() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_cancelled_while_it_is_held_is_held_no_longer() {
+async fn a_client_that_leaves_a_held_call_is_held_no_longer() {
     let Some(programs) = programs().await else { return };
     let server = programs.join("server");
     let late = format!("sleep 600; exec {} --port $PORT", server.display());
     let edge = Edge::start(&file(&[App::running("real", &["sh", "-c", &late])])).await;
-    assert_passes(programs, &edge, "cancel_after_begin", "held").await;
-    edge.until_held(Duration::from_secs(1), "real", 0).await;
+    let mut client = client(programs, &edge, "empty_unary").spawn().expect("the client starts");
+    edge.until_held(SOON, "real", 1).await;
+    client.kill().await.expect("kill");
+    edge.until_held(SOON, "real", 0).await;
     edge.until_open("real", 0).await;
 }

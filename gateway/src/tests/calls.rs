@@ -131,3 +131,23 @@ fn a_call_in_which_nobody_says_anything_for_long_goes_on() {
         assert_eq!(soon(body.trailers()).await.unwrap().unwrap(), status("0"));
     });
 }
+
+#[test]
+fn a_call_that_is_cancelled_while_it_is_held_is_held_no_longer_and_the_others_of_its_connection_are() {
+    run(async {
+        let mut app_end = H2c::start().await;
+        let edge = Edge::with_a(app(Auto), &Gateway::default()).await;
+        let mut sender = connect(&edge).await;
+        let mut given_up = call(&mut sender).await;
+        given_up.say("never read").await;
+        let kept = call(&mut sender).await;
+        assert_eq!(edge.app("a").held(), 2);
+        given_up.upload.send_reset(Reason::CANCEL);
+        settle().await;
+        assert_eq!(edge.app("a").held(), 1);
+        edge.change("a", app_end.awake(1)).await;
+        app_end.call().await.answer("ok").await;
+        let mut body = soon(kept.response).await.unwrap().into_body();
+        assert_eq!(data(&mut body).await.unwrap(), "ok");
+    });
+}
