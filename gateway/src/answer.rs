@@ -1,5 +1,15 @@
 //! From an outcome to a response: one place, one exhaustive match. What is said here never contains an internal
 //! error, an address, or another tenant's name.
+//!
+//! ```text
+//!   Refusal ─► table ─► Row ─┬─► page, problem            ┐
+//!                            └─► call: gRPC, gRPC-Web,    ├─► Response, in the Language of whoever asked
+//!                                Connect (code)           ┘
+//! ```
+
+mod call;
+mod code;
+mod table;
 
 use std::time::Duration;
 
@@ -7,17 +17,25 @@ use bytes::Bytes;
 use config::link::Failure;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
+use http_body::Body as _;
+
+pub use code::Code;
 
 use crate::body::Body;
 use crate::conn::Violation;
-use crate::page::words::{self, Words};
+use crate::language::Language;
+use crate::page::words::Words;
 use crate::page::{self, RefusalPage};
 use crate::upstream::Fault;
+use call::Outcome;
+use table::Row;
 
 static PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+static PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Why a request is not answered by its app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// No app has this host.
     UnknownHost,
@@ -36,8 +54,10 @@ pub enum Refusal {
     WakeTooFar(Duration),
     /// As many as may wait for the app do so.
     TooManyHeld,
-    /// Held until the deadline.
+    /// Held for as long as the app's policy has it.
     HoldTimeout,
+    /// Held for as long as the client waits, by its own word.
+    DeadlineExceeded,
     /// The app has as many requests as it may have.
     AppBusy,
     /// The body is larger than allowed.
@@ -52,103 +72,64 @@ pub enum Refusal {
     ShuttingDown,
 }
 
-/// A refusal in all its parts.
-struct Parts {
-    status: StatusCode,
-    /// Stable, for programs and for the owner.
-    code: &'static str,
-    /// RFC 9209, section 2.3.
-    proxy_error: &'static str,
-    retry_after: Option<Duration>,
-    words: Words,
-    /// For programs, where there is more to say than `words` do.
-    detail: Option<&'static str>,
+/// What a passerby is told of an app that may sleep on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllIsWell {
+    /// That it sleeps.
+    Asleep,
+    /// That it serves: the question was gRPC's `Check`, which has no other word for it.
+    Serving,
 }
 
 impl Refusal {
     /// The stable code in answers, metrics and logs.
-    pub fn code(self) -> &'static str {
-        self.parts().code
+    pub fn code(&self) -> &'static str {
+        Row::of(self).code
     }
 
-    /// The status of the answer.
-    pub fn status(self) -> StatusCode {
-        self.parts().status
-    }
-
-    fn parts(self) -> Parts {
-        match self {
-            Self::UnknownHost => {
-                Parts::new(404, "unknown-host", "destination_not_found", words::UNKNOWN_HOST)
-            }
-            Self::UnknownPath => {
-                Parts::new(404, "unknown-path", "destination_not_found", words::UNKNOWN_HOST)
-            }
-            Self::Asleep => Parts::new(503, "asleep", "destination_unavailable", words::ASLEEP)
-                .retry_after(Duration::from_secs(3600)),
-            Self::WakeFailed { failure, retry_after } => {
-                let words = words::failure(failure);
-                Parts::new(503, failure.code(), "destination_unavailable", words).retry_after(retry_after)
-            }
-            Self::WakeTooFar(estimate) => {
-                Parts::new(503, "wake-queue-too-long", "destination_unavailable", words::QUEUE_FULL)
-                    .retry_after(estimate)
-            }
-            Self::TooManyHeld => {
-                Parts::new(503, "too-many-held", "connection_limit_reached", words::QUEUE_FULL)
-                    .retry_after(Duration::from_secs(5))
-            }
-            Self::HoldTimeout => Parts::new(504, "hold-timeout", "connection_timeout", words::HOLD_DEADLINE)
-                .retry_after(Duration::from_secs(5)),
-            Self::AppBusy => Parts::new(503, "app-busy", "connection_limit_reached", words::QUEUE_FULL)
-                .retry_after(Duration::from_secs(1)),
-            Self::BodyTooLarge => Parts::new(413, "body-too-large", "http_request_denied", words::TOO_LARGE),
-            Self::BodyBroken => Parts::new(400, "body-broken", "http_request_error", words::BAD_REQUEST),
-            Self::Upstream(fault) => Parts::of_fault(fault),
-            Self::Violation(violation) => Parts {
-                status: violation.status(),
-                code: violation.code(),
-                proxy_error: "http_request_error",
-                retry_after: None,
-                words: words::BAD_REQUEST,
-                detail: Some(violation.detail()),
-            },
-            Self::ShuttingDown => {
-                Parts::new(503, "shutting-down", "proxy_internal_response", words::SHUTTING_DOWN)
-                    .retry_after(Duration::from_secs(1))
-            }
-        }
-    }
-
-    /// The answer, in HTML for a person and as a problem (RFC 9457) for a program.
-    pub fn response(self, app: Option<&str>, html: bool) -> Response<Body> {
-        let parts = self.parts();
-        let text = match (self, app) {
-            (Self::WakeFailed { failure, retry_after }, Some(app)) if html => {
-                page::failed(&page::Failed { app, failure, retry_after })
-            }
-            _ if html => page::refusal(&RefusalPage {
-                status: parts.status,
-                words: parts.words,
-                code: parts.code,
-                retry_after: parts.retry_after,
-            }),
-            _ => parts.problem(),
+    /// The answer, in the language of whoever asked.
+    pub fn response(&self, app: Option<&str>, language: Language) -> Response<Body> {
+        let row = Row::of(self);
+        let (status, body) = match language {
+            Language::Html => (row.status, self.page(&row, app).into()),
+            Language::Problem => (row.status, row.problem().into()),
+            Language::Grpc(_) => (StatusCode::OK, Bytes::new()),
+            Language::GrpcWeb(_) => (StatusCode::OK, row.outcome().web_frame()),
+            Language::GrpcWebText(_) => (StatusCode::OK, row.outcome().web_text()),
+            Language::Connect => (row.call.connect_status(), row.outcome().connect_error()),
+            Language::ConnectStream(_) => (StatusCode::OK, row.outcome().end_stream()),
         };
-        let mut response = Response::new(Body::from(Bytes::from(text)));
-        *response.status_mut() = parts.status;
-        parts.describe(response.headers_mut(), html);
+        // Without a body where there is nothing in it, or HTTP/2 would end the stream with a frame of its own: then what
+        // stands in the headers would not be trailers.
+        let body = if body.is_empty() { Body::Own(None) } else { Body::from(body) };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        row.describe(response.headers_mut(), language);
         response
     }
 
-    /// The answer to what did not become a request, as it goes on the wire.
-    pub fn raw(self) -> Bytes {
-        let parts = self.parts();
+    fn page(&self, row: &Row, app: Option<&str>) -> String {
+        match (self, app) {
+            (Self::WakeFailed { failure, retry_after }, Some(app)) => {
+                page::failed(&page::Failed { app, failure: *failure, retry_after: *retry_after })
+            }
+            _ => page::refusal(&RefusalPage {
+                status: row.status,
+                words: row.words,
+                code: row.code,
+                retry_after: row.retry_after,
+            }),
+        }
+    }
+
+    /// The answer to what did not become a request, as it goes on the wire. In whose language is not known: a problem.
+    pub fn raw(&self) -> Bytes {
+        let row = Row::of(self);
         let mut headers = HeaderMap::new();
-        parts.describe(&mut headers, false);
-        let body = parts.problem();
-        let reason = parts.status.canonical_reason().unwrap_or_default();
-        let mut raw = format!("HTTP/1.1 {} {reason}\r\n", parts.status.as_u16()).into_bytes();
+        row.describe(&mut headers, Language::Problem);
+        let body = row.problem();
+        let reason = row.status.canonical_reason().unwrap_or_default();
+        let mut raw = format!("HTTP/1.1 {} {reason}\r\n", row.status.as_u16()).into_bytes();
         for (name, value) in &headers {
             raw.extend_from_slice(name.as_str().as_bytes());
             raw.extend_from_slice(b": ");
@@ -161,63 +142,43 @@ impl Refusal {
     }
 }
 
-impl Parts {
-    fn new(status: u16, code: &'static str, proxy_error: &'static str, words: Words) -> Self {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, code, proxy_error, retry_after: None, words, detail: None }
-    }
-
-    fn of_fault(fault: Fault) -> Self {
-        match fault {
-            Fault::Refused => {
-                Self::new(502, "upstream-refused", "connection_refused", words::UPSTREAM_REFUSED)
-                    .retry_after(Duration::from_secs(1))
-            }
-            Fault::Reset => Self::new(502, "upstream-reset", "connection_terminated", words::UPSTREAM_RESET),
-            Fault::Malformed => {
-                Self::new(502, "upstream-malformed", "http_protocol_error", words::UPSTREAM_MALFORMED)
-            }
-            Fault::Timeout => {
-                Self::new(504, "upstream-timeout", "http_response_timeout", words::UPSTREAM_TIMED_OUT)
-            }
-            Fault::NotHttp2 => {
-                Self::new(502, "upstream-not-http2", "http_protocol_error", words::UPSTREAM_OTHER_PROTOCOL)
-            }
-            Fault::NotHttp1 => {
-                Self::new(502, "upstream-not-http1", "http_protocol_error", words::UPSTREAM_OTHER_PROTOCOL)
-            }
-            Fault::NoWebSocket => {
-                Self::new(502, "upstream-no-websocket", "http_upgrade_failed", words::UPSTREAM_OTHER_PROTOCOL)
-            }
-        }
-    }
-
-    fn retry_after(mut self, after: Duration) -> Self {
-        self.retry_after = Some(after);
-        self
+impl Row {
+    /// What a program is told in words.
+    fn detail(&self) -> String {
+        let Words { title, text } = self.words;
+        let words = || format!("{}. {text}", title.trim_end_matches('.'));
+        self.detail.map_or_else(words, str::to_owned)
     }
 
     fn problem(&self) -> String {
-        let title = self.status.canonical_reason().unwrap_or_default();
-        let Words { title: what, text } = self.words;
-        let words = || format!("{}. {text}", what.trim_end_matches('.'));
         serde_json::json!({
             "type": "about:blank",
-            "title": title,
+            "title": self.status.canonical_reason().unwrap_or_default(),
             "status": self.status.as_u16(),
-            "detail": self.detail.map_or_else(words, str::to_owned),
+            "detail": self.detail(),
             "code": self.code,
         })
         .to_string()
     }
 
-    fn describe(&self, headers: &mut HeaderMap, html: bool) {
-        if html {
-            headers.extend(page::HEADERS.iter().cloned());
-        } else {
-            let problem = HeaderValue::from_static("application/problem+json");
-            headers.insert(header::CONTENT_TYPE, problem);
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    /// Calls have few codes, and what their users see of an error is its message: so ours stands in it.
+    fn outcome(&self) -> Outcome {
+        let message = format!("{}: {}", self.code, self.detail());
+        Outcome { code: self.call, message, retry_after: self.retry_after }
+    }
+
+    fn describe(&self, headers: &mut HeaderMap, language: Language) {
+        match language {
+            Language::Html => headers.extend(page::HEADERS.iter().cloned()),
+            Language::Problem => describe_own(headers, &PROBLEM),
+            Language::Connect => describe_own(headers, &JSON),
+            Language::Grpc(kind) => {
+                describe_own(headers, &HeaderValue::from_static(kind));
+                headers.extend(self.outcome().trailers());
+            }
+            Language::GrpcWeb(kind) | Language::GrpcWebText(kind) | Language::ConnectStream(kind) => {
+                describe_own(headers, &HeaderValue::from_static(kind));
+            }
         }
         let status = format!("loco-edge; error={}; details=\"{}\"", self.proxy_error, self.code);
         if let Ok(status) = HeaderValue::from_str(&status) {
@@ -230,7 +191,14 @@ impl Parts {
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds(after));
         }
+        headers.extend(self.headers.iter().cloned());
     }
+}
+
+/// What every answer of ours to a program says.
+fn describe_own(headers: &mut HeaderMap, kind: &HeaderValue) {
+    headers.insert(header::CONTENT_TYPE, kind.clone());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// The waiting page: 503, because there is no answer yet, and a program that gets it should come back.
@@ -243,6 +211,40 @@ pub fn waiting(waiting: &page::Waiting<'_>) -> Response<Body> {
     let status = "loco-edge; error=destination_unavailable; details=\"waking\"";
     headers.insert(PROXY_STATUS.clone(), HeaderValue::from_static(status));
     response
+}
+
+/// What a passerby gets with `answer-200`: that all is well, though the app sleeps. That it is the edge's word and not the
+/// app's stands in `Proxy-Status`. No call but a health check's can be answered so: its client waits for a message of the
+/// app's own, so it is refused.
+pub fn all_is_well(what: AllIsWell, language: Language) -> Response<Body> {
+    let (kind, body) = match (language, what) {
+        (Language::Html | Language::Problem, AllIsWell::Asleep | AllIsWell::Serving) => {
+            ("text/plain; charset=utf-8", Body::from(Bytes::from_static(b"asleep\n")))
+        }
+        (Language::Grpc(kind), AllIsWell::Serving) => {
+            let (message, trailers) = call::serving();
+            (kind, Body::with_trailers(message, trailers))
+        }
+        (Language::Grpc(_), AllIsWell::Asleep)
+        | (
+            Language::GrpcWeb(_) | Language::GrpcWebText(_) | Language::Connect | Language::ConnectStream(_),
+            AllIsWell::Asleep | AllIsWell::Serving,
+        ) => return Refusal::Asleep.response(None, language),
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    describe_own(headers, &HeaderValue::from_static(kind));
+    headers.insert(PROXY_STATUS.clone(), HeaderValue::from_static("loco-edge; details=\"asleep-ok\""));
+    response
+}
+
+/// The answer to HEAD: the same head, and nothing after it (RFC 9110, section 9.3.2).
+pub fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(parts, Body::Own(None))
 }
 
 /// Whole seconds, rounded up: who comes back too early is refused again.

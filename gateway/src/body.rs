@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::delivery::{Delivery, Ending};
@@ -15,6 +16,8 @@ use crate::upstream::{BrokenOff, ResponseBody};
 pub enum Body {
     /// Ours: whole, or already sent.
     Own(Option<Bytes>),
+    /// Ours, with trailers after it.
+    OwnWithTrailers(std::vec::IntoIter<Frame<Bytes>>),
     /// An app's.
     App(AppBody),
 }
@@ -45,6 +48,13 @@ impl From<Bytes> for Body {
     }
 }
 
+impl Body {
+    /// One piece of ours, and what follows it.
+    pub fn with_trailers(piece: Bytes, trailers: HeaderMap) -> Self {
+        Self::OwnWithTrailers(vec![Frame::data(piece), Frame::trailers(trailers)].into_iter())
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = BrokenOff;
@@ -55,6 +65,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match self.get_mut() {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::OwnWithTrailers(frames) => Poll::Ready(frames.next().map(Ok)),
             Self::App(body) => body.poll(cx),
         }
     }
@@ -62,6 +73,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::OwnWithTrailers(frames) => frames.as_slice().is_empty(),
             Self::App(body) => body.incoming.is_end_stream(),
         }
     }
@@ -69,6 +81,8 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            // A length would leave no room for trailers over HTTP/1.1 (RFC 9112, section 7.1.2).
+            Self::OwnWithTrailers(_) => SizeHint::default(),
             Self::App(body) => body.incoming.size_hint(),
         }
     }

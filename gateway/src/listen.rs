@@ -17,6 +17,7 @@ use crate::answer::Refusal;
 use crate::body::Body;
 use crate::conn::{self, Drain, Handler, Violation};
 use crate::hop;
+use crate::language::Language;
 use crate::pipeline::Pipeline;
 use crate::worker::{Order, Orders, Worker};
 
@@ -258,17 +259,17 @@ impl Handler for Pipeline {
 
     fn refuse(&self, violation: Violation) -> bytes::Bytes {
         let refusal = Refusal::Violation(violation);
-        self.worker.refusals.count(refusal);
+        self.worker.refusals.count(&refusal);
         refusal.raw()
     }
 
     fn refuse_stream(&self, violation: Violation) -> http::Response<Body> {
         self.cut(violation);
-        Refusal::Violation(violation).response(None, false)
+        Refusal::Violation(violation).response(None, Language::Problem)
     }
 
     fn cut(&self, violation: Violation) {
-        self.worker.refusals.count(Refusal::Violation(violation));
+        self.worker.refusals.count(&Refusal::Violation(violation));
     }
 }
 

@@ -1,6 +1,7 @@
 //! A request on its way to the app: ours to change, and to try again as long as not a byte of it was sent.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
@@ -8,6 +9,7 @@ use http::{Request, StatusCode, Version};
 
 use crate::answer::Refusal;
 use crate::balance::retry::Outcome;
+use crate::deadline::Deadline;
 use crate::pipeline::{Passage, Pipeline};
 use crate::upstream::{self, Answered, Fault, RequestBody, Target, Upload};
 use crate::worker::Worker;
@@ -68,6 +70,11 @@ impl Outbound {
     /// The request, for finding its way once more.
     pub fn request(&self) -> &Request<RequestBody> {
         &self.request
+    }
+
+    /// Tells the app what the time that the request was held has left of its deadline.
+    pub fn forward_deadline(&mut self, deadline: Deadline, held: Duration) {
+        deadline.forward(self.request.headers_mut(), held);
     }
 
     /// Sends it.

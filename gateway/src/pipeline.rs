@@ -8,28 +8,31 @@
 //!             └───────────────────┴──────────── answer ◄─────────────┘ whoever stops it says why
 //! ```
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{self, HeaderValue};
-use http::{Request, Response};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response};
 use tokio::time::Instant;
 
-use crate::answer::{self, Refusal};
+use crate::answer::{self, AllIsWell, Refusal};
 use crate::app::{Place, UNREACHABLE_AFTER};
 use crate::balance::Tried;
 use crate::balance::retry::{self, Again};
 use crate::body::Body;
 use crate::conn;
+use crate::deadline::Deadline;
 use crate::hold::{self, Ticket, Waited};
+use crate::language::Language;
 use crate::listen::{Entry, Fleet};
 use crate::outbound::{Outbound, Unsent};
 use crate::page;
 use crate::table::{NoRoute, Route};
 use crate::visitor::{self, Visitor};
-use crate::wake_answer::{self, PASSERBY_BUDGET, Progress, TooLong, WakeAnswer};
+use crate::wake_answer::{self, Progress, TooLong, WakeAnswer};
 use crate::worker::{Entered, Shut, Worker};
 use crate::{host, inbound};
 
@@ -79,6 +82,17 @@ impl Tries {
     }
 }
 
+/// Who asks, through all turns of one request.
+#[derive(Debug)]
+struct Caller {
+    visitor: Visitor,
+    began: Instant,
+    /// Whether it may wake the app: a budget is spent once, however often the request looks again.
+    has_leave: bool,
+    /// Read when the request is first held.
+    deadline: OnceCell<Option<Deadline>>,
+}
+
 /// Why a request does not reach its app.
 #[derive(Debug)]
 pub struct Stop {
@@ -90,6 +104,7 @@ pub struct Stop {
 enum Why {
     Refused(Refusal),
     Waiting(Progress),
+    AllIsWell(AllIsWell),
 }
 
 impl Pipeline {
@@ -99,10 +114,12 @@ impl Pipeline {
         request: Request<conn::RequestBody>,
         exchange: conn::Exchange,
     ) -> Response<Body> {
-        let html = visitor::reads_html(request.headers());
+        let language = Language::of(&request);
+        let is_head = *request.method() == Method::HEAD;
         match self.proceed(request, exchange).await {
             Ok(response) => response,
-            Err(stop) => self.stopped(stop, html),
+            Err(stop) if is_head => answer::without_body(self.stopped(stop, language)),
+            Err(stop) => self.stopped(stop, language),
         }
     }
 
@@ -115,11 +132,14 @@ impl Pipeline {
         let began = Instant::now();
         let mut route = self.route(&request)?;
         self.check_length(&request, &route)?;
-        let visitor = Visitor::of(&request, &route.model);
+        let mut caller = Caller::new(Visitor::of(&request, &route.model), began);
         let mut tries = Tries::default();
-        let mut passage = self.admit(&request, route, visitor, began, &tries).await?;
+        let mut passage = self.admit(&request, route, &mut caller, &tries).await?;
         let mut outbound = Outbound::new(request, self, exchange);
         loop {
+            if let Some(deadline) = caller.deadline_if_held() {
+                outbound.forward_deadline(deadline, began.elapsed());
+            }
             match outbound.send(&self.worker, &passage).await {
                 Ok(answered) => {
                     passage.entered.open.succeeded();
@@ -128,7 +148,7 @@ impl Pipeline {
                 Err(unsent) => outbound = self.again(unsent, passage, &mut tries).await?,
             }
             route = self.route(outbound.request())?;
-            passage = self.admit(outbound.request(), route, visitor, began, &tries).await?;
+            passage = self.admit(outbound.request(), route, &mut caller, &tries).await?;
         }
     }
 
@@ -191,14 +211,13 @@ impl Pipeline {
         &self,
         request: &Request<B>,
         mut route: Arc<Route>,
-        visitor: Visitor,
-        began: Instant,
+        caller: &mut Caller,
         tries: &Tries,
     ) -> Result<Passage, Stop> {
         let mut ticket = None;
-        let mut has_leave = visitor.keeps_awake();
+        let keeps_awake = caller.visitor.keeps_awake();
         loop {
-            match self.worker.enter(&route, ticket.as_ref(), visitor.keeps_awake(), &tries.at) {
+            match self.worker.enter(&route, ticket.as_ref(), keeps_awake, &tries.at) {
                 Ok(entered) => return Ok(Passage { route, entered, ticket }),
                 // One that was let in before waits for its turn.
                 Err(Shut::Busy) if tries.count == 0 => return Err(Stop::at(&route, Refusal::AppBusy)),
@@ -206,59 +225,56 @@ impl Pipeline {
             }
             drop(ticket.take());
             // Boxed, because few requests wait, and what waiting needs would make room in every connection.
-            ticket = Box::pin(self.wait(&route, visitor, &mut has_leave, began)).await?;
+            ticket = Box::pin(self.wait(request, &route, caller)).await?;
             route = self.route(request)?;
         }
     }
 
     /// Waits for an app that is not awake, or says what the request gets instead.
-    async fn wait(
+    async fn wait<B>(
         &self,
+        request: &Request<B>,
         route: &Arc<Route>,
-        visitor: Visitor,
-        has_leave: &mut bool,
-        began: Instant,
+        caller: &mut Caller,
     ) -> Result<Option<Ticket>, Stop> {
         if self.worker.is_closing() {
             return Err(Stop::at(route, Refusal::ShuttingDown));
         }
         let policy = &route.model.wake;
-        // Spent once, however often the request looks again.
-        let may_wake = || {
-            *has_leave = *has_leave || route.app.spend_budget(PASSERBY_BUDGET);
-            *has_leave
-        };
-        let answer = wake_answer::decide(&route.app.state(), policy, visitor, began.elapsed(), may_wake);
-        let (at_most, or) = match answer {
+        let asks = caller.asks(request.headers());
+        let may_wake = || caller.may_wake(|| route.app.spend_budget(policy.passersby.budget));
+        let (at_most, or) = match wake_answer::decide(&route.app.state(), policy, asks, may_wake) {
             WakeAnswer::Hold { at_most, or } => (at_most, or),
             WakeAnswer::Page => {
                 route.app.ask();
                 return Err(Stop::waiting(route));
             }
+            WakeAnswer::AllIsWell => return Err(Stop::all_is_well(route, request)),
             WakeAnswer::Refuse(refusal) => return Err(Stop::at(route, refusal)),
         };
         let place = Place::take(&route.app, policy.max_held);
         let place = place.ok_or_else(|| Stop::at(route, Refusal::TooManyHeld))?;
-        match hold::wait(&self.worker, &route.app, place, began + at_most).await {
+        match hold::wait(&self.worker, &route.app, place, caller.began + at_most).await {
             Waited::Up(ticket) => Ok(Some(ticket)),
             Waited::Changed => Ok(None),
             Waited::TooLong => Err(match or {
                 TooLong::Page => Stop::waiting(route),
-                TooLong::Refuse => Stop::at(route, Refusal::HoldTimeout),
+                TooLong::Refuse(refusal) => Stop::at(route, refusal),
             }),
         }
     }
 
     /// The answer to a request that does not reach its app.
-    fn stopped(&self, stop: Stop, html: bool) -> Response<Body> {
+    fn stopped(&self, stop: Stop, language: Language) -> Response<Body> {
         let app = stop.route.as_ref().map(|route| route.model.name.as_str());
         match stop.why {
             Why::Refused(refusal) => {
                 let counts =
                     stop.route.as_ref().map_or(&*self.worker.refusals, |route| &route.app.stats.refusals);
-                counts.count(refusal);
-                refusal.response(app, html)
+                counts.count(&refusal);
+                refusal.response(app, language)
             }
+            Why::AllIsWell(what) => answer::all_is_well(what, language),
             Why::Waiting(Progress { phase, elapsed, estimate }) => answer::waiting(&page::Waiting {
                 app: app.unwrap_or_default(),
                 phase,
@@ -271,6 +287,29 @@ impl Pipeline {
     }
 }
 
+impl Caller {
+    fn new(visitor: Visitor, began: Instant) -> Self {
+        Self { visitor, began, has_leave: visitor.keeps_awake(), deadline: OnceCell::new() }
+    }
+
+    /// What the answer to it depends on while its app is not awake.
+    fn asks(&self, headers: &HeaderMap) -> wake_answer::Caller {
+        let deadline = self.deadline.get_or_init(|| Deadline::of(headers));
+        let deadline = deadline.map(|deadline| deadline.allowed);
+        wake_answer::Caller { visitor: self.visitor, waited: self.began.elapsed(), deadline }
+    }
+
+    fn may_wake(&mut self, spend: impl FnOnce() -> bool) -> bool {
+        self.has_leave = self.has_leave || spend();
+        self.has_leave
+    }
+
+    /// What the app is to be told of its deadline; a request that was not held says itself what is right.
+    fn deadline_if_held(&self) -> Option<Deadline> {
+        self.deadline.get().copied().flatten()
+    }
+}
+
 impl Stop {
     /// A refusal that is an app's.
     pub fn at(route: &Arc<Route>, refusal: Refusal) -> Self {
@@ -280,5 +319,10 @@ impl Stop {
     fn waiting(route: &Arc<Route>) -> Self {
         let progress = Progress::of(&route.app.state());
         Self { route: Some(route.clone()), why: Why::Waiting(progress) }
+    }
+    fn all_is_well<B>(route: &Arc<Route>, request: &Request<B>) -> Self {
+        let is_check = visitor::is_grpc_check(request);
+        let what = if is_check { AllIsWell::Serving } else { AllIsWell::Asleep };
+        Self { route: Some(route.clone()), why: Why::AllIsWell(what) }
     }
 }

@@ -68,7 +68,7 @@ pub struct Refusals(std::sync::Mutex<Vec<(&'static str, u64)>>);
 
 impl Refusals {
     /// Counts one. Takes a lock: a refusal is not the warm path, and the lock is the app's own.
-    pub fn count(&self, refusal: Refusal) {
+    pub fn count(&self, refusal: &Refusal) {
         let code = refusal.code();
         let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match counts.iter_mut().find(|(known, _)| *known == code) {

@@ -1,11 +1,12 @@
 //! Who asks: a browser that navigates, a program, or somebody who only looks whether the app is there.
 
-use std::sync::LazyLock;
+mod agents;
 
-use aho_corasick::AhoCorasick;
 use config::model::{self, Check};
 use http::header::{self, HeaderMap};
 use http::{Method, Request};
+
+use crate::language;
 
 /// How a request is treated while its app sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,41 +15,32 @@ pub enum Visitor {
     Navigation,
     /// A program, or a browser's request for something else than a page: it is held.
     Program,
-    /// A health check, a monitor, a crawler: it never keeps an app awake, and wakes it once a day at most.
-    Passerby,
+    /// One who only looks: it never keeps an app awake, and wakes it as the app's policy has it.
+    Passerby(Passerby),
 }
 
-/// Names by which crawlers and monitors give themselves away.
-const PASSERBY_AGENTS: [&str; 18] = [
-    "googlebot",
-    "bingbot",
-    "yandex",
-    "baiduspider",
-    "duckduckbot",
-    "applebot",
-    "ahrefsbot",
-    "semrushbot",
-    "mj12bot",
-    "petalbot",
-    "gptbot",
-    "claudebot",
-    "ccbot",
-    "bytespider",
-    "uptimerobot",
-    "pingdom",
-    "kube-probe",
-    "statuscake",
-];
+/// Why one only looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passerby {
+    /// It asks for the app's health check.
+    HealthCheck,
+    /// It looks whether the app is up.
+    Monitor,
+    /// It reads what it finds: search engines and other robots, also those that show what a link leads to.
+    Crawler,
+}
 
-/// All of them in one pass: every request is asked.
-static PASSERBY: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(PASSERBY_AGENTS).ok());
+/// The calls of gRPC's health checks.
+const GRPC_CHECK: &str = "/grpc.health.v1.Health/Check";
+const GRPC_WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 impl Visitor {
     /// Who sent this request.
     pub fn of<B>(request: &Request<B>, app: &model::App) -> Self {
-        if is_health_check(request, app) || is_passerby(request.headers()) {
-            Self::Passerby
+        if is_health_check(request, app) {
+            Self::Passerby(Passerby::HealthCheck)
+        } else if let Some(passerby) = agent(request.headers()) {
+            Self::Passerby(passerby)
         } else if is_navigation(request) {
             Self::Navigation
         } else {
@@ -60,20 +52,15 @@ impl Visitor {
     pub fn keeps_awake(self) -> bool {
         match self {
             Self::Navigation | Self::Program => true,
-            Self::Passerby => false,
+            Self::Passerby(_) => false,
         }
     }
 }
 
-/// Whether a refusal is read by a person: browsers ask for HTML before all else; a program that would take it, too, says
-/// so with a lower weight (RFC 9110, section 12.5.1).
-pub fn reads_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).into_iter().filter_map(|accept| accept.to_str().ok());
-    accepted.flat_map(|accept| accept.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let html = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
-        html && !parts.any(|parameter| parameter.starts_with("q=0"))
-    })
+/// Whether a request is gRPC's `Check`, which is answered with a message. (`Watch` is answered with a stream of them; one
+/// that ended after its first would be asked for again at once, without end.)
+pub fn is_grpc_check<B>(request: &Request<B>) -> bool {
+    request.uri().path() == GRPC_CHECK
 }
 
 /// Browsers say so themselves (Fetch Metadata); older ones ask for HTML.
@@ -87,24 +74,26 @@ fn is_navigation<B>(request: &Request<B>) -> bool {
     }
     match request.headers().get("sec-fetch-mode") {
         Some(mode) => mode == "navigate",
-        None => reads_html(request.headers()),
+        None => language::reads_html(request.headers()),
     }
 }
 
 fn is_health_check<B>(request: &Request<B>, app: &model::App) -> bool {
+    let asked = request.uri().path();
     match &app.health.check {
-        Check::Tcp | Check::Grpc { .. } => false,
+        Check::Tcp => false,
         Check::Http { path } => {
-            let asked = request.uri().path();
             // A check of "/" is no sign: that is where everybody goes.
             asked != "/" && asked == path.split('?').next().unwrap_or(path)
         }
+        // For which service stands in the message, which is not read before the app is there.
+        Check::Grpc { .. } => asked == GRPC_CHECK || asked == GRPC_WATCH,
     }
 }
 
-fn is_passerby(headers: &HeaderMap) -> bool {
-    let agent = headers.get(header::USER_AGENT);
-    agent.zip(PASSERBY.as_ref()).is_some_and(|(agent, names)| names.is_match(agent.as_bytes()))
+/// Who gives itself away by its name.
+fn agent(headers: &HeaderMap) -> Option<Passerby> {
+    headers.get(header::USER_AGENT).and_then(|agent| agents::find(agent.as_bytes()))
 }
 
 #[cfg(test)]
@@ -149,43 +138,40 @@ mod tests {
     }
 
     #[test]
-    fn crawlers_and_monitors_give_themselves_away_in_any_case() {
+    fn crawlers_and_monitors_are_who_they_say_and_not_navigations() {
         let googlebot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
-        for agent in [googlebot, "kube-probe/1.30", "UPTIMEROBOT/2.0"] {
+        for (agent, passerby) in [
+            (googlebot, Passerby::Crawler),
+            ("kube-probe/1.30", Passerby::Monitor),
+            ("UPTIMEROBOT/2.0", Passerby::Monitor),
+        ] {
             let headers = [("user-agent", agent), ("sec-fetch-mode", "navigate")];
             let visitor = of("GET", "/", &headers, Check::Tcp);
-            assert_eq!(visitor, Visitor::Passerby, "{agent}");
+            assert_eq!(visitor, Visitor::Passerby(passerby), "{agent}");
             assert!(!visitor.keeps_awake());
-        }
-        for agent in
-            ["curl/8.5.0", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", ""]
-        {
-            assert_eq!(of("GET", "/", &[("user-agent", agent)], Check::Tcp), Visitor::Program, "{agent}");
         }
     }
 
     #[test]
     fn who_asks_for_the_health_check_only_looks_unless_everybody_does() {
         let check = |path: &str| Check::Http { path: path.into() };
-        assert_eq!(of("GET", "/healthz", &[], check("/healthz")), Visitor::Passerby);
-        assert_eq!(of("GET", "/healthz?verbose", &[], check("/healthz?full=1")), Visitor::Passerby);
+        let checks = Visitor::Passerby(Passerby::HealthCheck);
+        assert_eq!(of("GET", "/healthz", &[], check("/healthz")), checks);
+        assert_eq!(of("GET", "/healthz?verbose", &[], check("/healthz?full=1")), checks);
+        assert_eq!(of("GET", "/healthz", &[("user-agent", "kube-probe/1.30")], check("/healthz")), checks);
         assert_eq!(of("GET", "/healthz/more", &[], check("/healthz")), Visitor::Program);
         assert_eq!(of("GET", "/", &[], check("/")), Visitor::Program);
         assert_eq!(of("GET", "/healthz", &[], Check::Tcp), Visitor::Program);
     }
 
     #[test]
-    fn html_is_for_who_asks_for_it_before_all_else() {
-        let reads = |lines: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append(header::ACCEPT, header::HeaderValue::from_static(line));
-            }
-            reads_html(&headers)
-        };
-        assert!(reads(&["text/html"]) && reads(&["application/json", "a/b;q=0.1, Text/HTML;level=1"]));
-        for not in [&[][..], &["*/*"], &["application/json, text/html;q=0.5"], &["text/htmlx"]] {
-            assert!(!reads(not), "{not:?}");
+    fn calls_of_grpcs_health_service_are_checks_where_the_app_is_checked_so() {
+        let check = || Check::Grpc { service: "a.A".into() };
+        let of = |path, check| of("POST", path, &[("content-type", "application/grpc")], check);
+        for path in [GRPC_CHECK, GRPC_WATCH] {
+            assert_eq!(of(path, check()), Visitor::Passerby(Passerby::HealthCheck));
+            assert_eq!(of(path, Check::Tcp), Visitor::Program);
         }
+        assert_eq!(of("/grpc.health.v1.Health/List", check()), Visitor::Program);
     }
 }

@@ -1,19 +1,28 @@
-//! What a request meets while its app is not awake, decided purely: held, shown the waiting page, or refused.
+//! What a request meets while its app is not awake, decided purely: held, shown the waiting page, told that all is well,
+//! or refused.
 
 use std::time::Duration;
 
 use config::link::{Phase, Status};
-use config::model::{WakeMode, WakePolicy};
+use config::model::{Passersby, Treatment, WakeMode, WakePolicy};
 
 use crate::answer::Refusal;
 use crate::app::Seen;
-use crate::visitor::Visitor;
+use crate::visitor::{Passerby, Visitor};
 
-/// How often a passerby may wake an app.
-pub const PASSERBY_BUDGET: Duration = Duration::from_secs(24 * 60 * 60);
+/// Who asks, and for how long it has waited and will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Who.
+    pub visitor: Visitor,
+    /// Since the request's beginning.
+    pub waited: Duration,
+    /// From there, as far as it says so itself.
+    pub deadline: Option<Duration>,
+}
 
 /// What to do with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WakeAnswer {
     /// Hold it until its app is up, for at most `at_most` from the request's beginning; then do `or`.
     Hold {
@@ -24,17 +33,19 @@ pub enum WakeAnswer {
     },
     /// Ask for the app and show the waiting page at once.
     Page,
+    /// Say that all is well, and let the app sleep.
+    AllIsWell,
     /// Say no.
     Refuse(Refusal),
 }
 
 /// What follows a hold that was too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TooLong {
     /// The waiting page.
     Page,
     /// 504.
-    Refuse,
+    Refuse(Refusal),
 }
 
 /// What the waiting page says.
@@ -48,47 +59,107 @@ pub struct Progress {
     pub estimate: Option<Duration>,
 }
 
-/// Decides. `waited` is since the request's beginning; `may_wake` spends a passerby's budget, if there is any.
+/// How long somebody is held at most, from the beginning of the request, and why not for longer.
+struct Limit {
+    at_most: Duration,
+    then: Refusal,
+}
+
+/// Decides. `may_wake` spends the budget of passersby, if there is any.
 pub fn decide(
     seen: &Seen,
     policy: &WakePolicy,
-    visitor: Visitor,
-    waited: Duration,
+    caller: Caller,
     may_wake: impl FnOnce() -> bool,
 ) -> WakeAnswer {
+    let limit = Limit::of(policy, caller.deadline);
     match &seen.status {
         Status::Awake { .. } => {}
         Status::Failed { failure, .. } if !seen.is_retriable() => {
             let retry_after = seen.retry_after();
             return WakeAnswer::Refuse(Refusal::WakeFailed { failure: *failure, retry_after });
         }
-        // To hold a passerby while the app is being put to sleep would keep it awake.
-        Status::Failed { .. } | Status::Asleep { .. } | Status::Draining { .. } => {
-            if visitor == Visitor::Passerby && !may_wake() {
-                return WakeAnswer::Refuse(Refusal::Asleep);
-            }
-        }
-        Status::Waking { estimate, .. } => {
-            let left = policy.hold_timeout.saturating_sub(waited);
-            let estimate = estimate.map(|estimate| estimate.saturating_sub(seen.at.elapsed()));
-            let too_far = estimate.filter(|estimate| *estimate > left);
-            // A browser can be shown the page, which comes back by itself.
-            if let (Some(estimate), Visitor::Program | Visitor::Passerby) = (too_far, visitor) {
-                return WakeAnswer::Refuse(Refusal::WakeTooFar(estimate));
+        Status::Failed { .. } | Status::Asleep { .. } | Status::Draining { .. } | Status::Waking { .. } => {
+            if let Visitor::Passerby(passerby) = caller.visitor
+                && let Some(answer) = pass_by(&seen.status, treatment(&policy.passersby, passerby), may_wake)
+            {
+                return answer;
             }
         }
     }
-    wait(policy, visitor)
+    if let Some(estimate) = too_far(seen, caller, &limit) {
+        return WakeAnswer::Refuse(Refusal::WakeTooFar(estimate));
+    }
+    wait(policy, caller.visitor, limit)
 }
 
-fn wait(policy: &WakePolicy, visitor: Visitor) -> WakeAnswer {
-    let hold = WakeAnswer::Hold { at_most: policy.hold_timeout, or: TooLong::Refuse };
+impl Limit {
+    fn of(policy: &WakePolicy, deadline: Option<Duration>) -> Self {
+        match deadline {
+            Some(at_most) if at_most < policy.hold_timeout => {
+                Self { at_most, then: Refusal::DeadlineExceeded }
+            }
+            Some(_) | None => Self { at_most: policy.hold_timeout, then: Refusal::HoldTimeout },
+        }
+    }
+}
+
+fn treatment(policy: &Passersby, passerby: Passerby) -> Treatment {
+    match passerby {
+        Passerby::HealthCheck => policy.health_checks,
+        Passerby::Monitor => policy.monitors,
+        Passerby::Crawler => policy.crawlers,
+    }
+}
+
+/// What a passerby gets at once, of an app that is not awake; else it waits as a program does.
+fn pass_by(status: &Status, treatment: Treatment, may_wake: impl FnOnce() -> bool) -> Option<WakeAnswer> {
+    match (treatment, status) {
+        (_, Status::Awake { .. }) | (Treatment::Wake, _) => None,
+        // Somebody else has woken it.
+        (Treatment::Budget, Status::Waking { .. }) => None,
+        // To hold a passerby while the app is being put to sleep would keep it awake.
+        (Treatment::Budget, Status::Failed { .. } | Status::Asleep { .. } | Status::Draining { .. }) => {
+            (!may_wake()).then_some(WakeAnswer::Refuse(Refusal::Asleep))
+        }
+        // It could not be woken when it was last tried: nobody is told that all is well.
+        (Treatment::Answer200 | Treatment::Answer503, Status::Failed { failure, .. }) => {
+            let refusal = Refusal::WakeFailed { failure: *failure, retry_after: Duration::ZERO };
+            Some(WakeAnswer::Refuse(refusal))
+        }
+        // Also while somebody else wakes it: who is not to wait for an app waits for none.
+        (Treatment::Answer200, Status::Asleep { .. } | Status::Draining { .. } | Status::Waking { .. }) => {
+            Some(WakeAnswer::AllIsWell)
+        }
+        (Treatment::Answer503, Status::Asleep { .. } | Status::Draining { .. } | Status::Waking { .. }) => {
+            Some(WakeAnswer::Refuse(Refusal::Asleep))
+        }
+    }
+}
+
+/// When the app's turn to wake comes, if the caller cannot wait for that.
+fn too_far(seen: &Seen, caller: Caller, limit: &Limit) -> Option<Duration> {
+    let Status::Waking { estimate: Some(estimate), .. } = &seen.status else { return None };
+    let estimate = estimate.saturating_sub(seen.at.elapsed());
+    match caller.visitor {
+        // A browser can be shown the page, which comes back by itself.
+        Visitor::Navigation => None,
+        Visitor::Program | Visitor::Passerby(_) => {
+            (estimate > limit.at_most.saturating_sub(caller.waited)).then_some(estimate)
+        }
+    }
+}
+
+fn wait(policy: &WakePolicy, visitor: Visitor, limit: Limit) -> WakeAnswer {
+    let Limit { at_most, then } = limit;
     match (policy.mode, visitor) {
         (WakeMode::Page, Visitor::Navigation) => WakeAnswer::Page,
-        (WakeMode::Auto, Visitor::Navigation) if policy.page_after < policy.hold_timeout => {
+        (WakeMode::Auto, Visitor::Navigation) if policy.page_after < at_most => {
             WakeAnswer::Hold { at_most: policy.page_after, or: TooLong::Page }
         }
-        (WakeMode::Auto | WakeMode::Hold | WakeMode::Page | WakeMode::Redirect, _) => hold,
+        (WakeMode::Auto | WakeMode::Hold | WakeMode::Page | WakeMode::Redirect, _) => {
+            WakeAnswer::Hold { at_most, or: TooLong::Refuse(then) }
+        }
     }
 }
 
@@ -113,8 +184,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
 
-    use config::link::{Depth, Failure};
-    use config::model::{Passersby, Treatment};
+    use config::link::{Depth, Failure, Round};
 
     use super::*;
 
@@ -124,18 +194,38 @@ mod tests {
         hold_timeout: Duration::from_secs(30),
         max_held: 10,
         passersby: Passersby {
-            health_checks: Treatment::Budget,
-            monitors: Treatment::Budget,
+            health_checks: Treatment::Wake,
+            monitors: Treatment::Answer200,
             crawlers: Treatment::Budget,
-            budget: PASSERBY_BUDGET,
+            budget: Duration::from_secs(1),
         },
     };
     const ASLEEP: Status = Status::Asleep { depth: Depth::Deep };
-    const HOLD: WakeAnswer = WakeAnswer::Hold { at_most: POLICY.hold_timeout, or: TooLong::Refuse };
+    const DRAINING: Status = Status::Draining { round: Round(1) };
+    const HOLD: WakeAnswer =
+        WakeAnswer::Hold { at_most: POLICY.hold_timeout, or: TooLong::Refuse(Refusal::HoldTimeout) };
+    const HEALTH_CHECK: Visitor = Visitor::Passerby(Passerby::HealthCheck);
+    const MONITOR: Visitor = Visitor::Passerby(Passerby::Monitor);
+    const CRAWLER: Visitor = Visitor::Passerby(Passerby::Crawler);
 
     fn answer(status: Status, mode: WakeMode, visitor: Visitor, budget: bool) -> WakeAnswer {
+        until(None, status, WakePolicy { mode, ..POLICY }, visitor, budget)
+    }
+
+    fn until(
+        deadline: Option<Duration>,
+        status: Status,
+        policy: WakePolicy,
+        visitor: Visitor,
+        budget: bool,
+    ) -> WakeAnswer {
         let seen = Seen::now(status, None);
-        decide(&seen, &WakePolicy { mode, ..POLICY }, visitor, Duration::ZERO, || budget)
+        decide(&seen, &policy, Caller { visitor, waited: Duration::ZERO, deadline }, || budget)
+    }
+
+    fn waking(estimate: Option<u64>) -> Status {
+        let estimate = estimate.map(Duration::from_secs);
+        Status::Waking { phase: Phase::Queued, elapsed: Duration::ZERO, estimate, probe: None }
     }
 
     #[test]
@@ -149,37 +239,71 @@ mod tests {
     }
 
     #[test]
-    fn a_passerby_wakes_only_within_its_budget() {
-        let refused = WakeAnswer::Refuse(Refusal::Asleep);
-        assert_eq!(answer(ASLEEP, WakeMode::Auto, Visitor::Passerby, false), refused);
-        assert_eq!(answer(ASLEEP, WakeMode::Auto, Visitor::Passerby, true), HOLD);
+    fn each_kind_of_passerby_is_treated_as_the_policy_has_it() {
+        let refused = || WakeAnswer::Refuse(Refusal::Asleep);
+        let of = |visitor, treatment, status: &Status, budget| {
+            let mut policy = POLICY;
+            let kinds = &mut policy.passersby;
+            *match visitor {
+                Passerby::HealthCheck => &mut kinds.health_checks,
+                Passerby::Monitor => &mut kinds.monitors,
+                Passerby::Crawler => &mut kinds.crawlers,
+            } = treatment;
+            until(None, status.clone(), policy, Visitor::Passerby(visitor), budget)
+        };
+        for kind in [Passerby::HealthCheck, Passerby::Monitor, Passerby::Crawler] {
+            for status in [ASLEEP, DRAINING, waking(None)] {
+                assert_eq!(of(kind, Treatment::Wake, &status, false), HOLD);
+                assert_eq!(of(kind, Treatment::Budget, &status, true), HOLD);
+                assert_eq!(of(kind, Treatment::Answer200, &status, true), WakeAnswer::AllIsWell);
+                assert_eq!(of(kind, Treatment::Answer503, &status, true), refused());
+            }
+            assert_eq!(of(kind, Treatment::Budget, &ASLEEP, false), refused());
+            assert_eq!(of(kind, Treatment::Budget, &waking(None), false), HOLD, "it is being woken anyway");
+        }
     }
 
     #[test]
     fn a_failure_is_the_answer_until_its_backoff_is_over() {
         let failure = Failure::Crashed;
         let failed = |retry_after| Status::Failed { failure, retry_after };
-        let refused = answer(failed(Duration::from_secs(60)), WakeMode::Page, Visitor::Navigation, true);
-        assert!(matches!(refused, WakeAnswer::Refuse(Refusal::WakeFailed { failure: Failure::Crashed, .. })));
+        let is_failure = |answer: &WakeAnswer| {
+            matches!(answer, WakeAnswer::Refuse(Refusal::WakeFailed { failure: Failure::Crashed, .. }))
+        };
+        for visitor in [Visitor::Navigation, Visitor::Program, HEALTH_CHECK, MONITOR, CRAWLER] {
+            assert!(is_failure(&answer(failed(Duration::from_secs(60)), WakeMode::Page, visitor, true)));
+        }
         assert_eq!(answer(failed(Duration::ZERO), WakeMode::Auto, Visitor::Program, false), HOLD);
-        let passerby = answer(failed(Duration::ZERO), WakeMode::Auto, Visitor::Passerby, false);
-        assert_eq!(passerby, WakeAnswer::Refuse(Refusal::Asleep));
+        let crawler = answer(failed(Duration::ZERO), WakeMode::Auto, CRAWLER, false);
+        assert_eq!(crawler, WakeAnswer::Refuse(Refusal::Asleep));
+        let monitor = answer(failed(Duration::ZERO), WakeMode::Auto, MONITOR, true);
+        assert!(is_failure(&monitor), "all is not well: {monitor:?}");
     }
 
     #[test]
     fn who_cannot_be_served_in_time_is_told_at_once() {
-        let waking = |estimate| Status::Waking {
-            phase: Phase::Queued,
-            elapsed: Duration::ZERO,
-            estimate: Some(Duration::from_secs(estimate)),
-            probe: None,
-        };
-        let is_far = |visitor, estimate| {
-            let answer = answer(waking(estimate), WakeMode::Auto, visitor, true);
+        let is_far = |visitor, estimate, deadline: Option<u64>| {
+            let deadline = deadline.map(Duration::from_secs);
+            let answer = until(deadline, waking(Some(estimate)), POLICY, visitor, true);
             matches!(answer, WakeAnswer::Refuse(Refusal::WakeTooFar(_)))
         };
-        assert!(is_far(Visitor::Program, 31));
-        assert!(!is_far(Visitor::Program, 30));
-        assert!(!is_far(Visitor::Navigation, 31));
+        assert!(is_far(Visitor::Program, 31, None));
+        assert!(!is_far(Visitor::Program, 30, None));
+        assert!(!is_far(Visitor::Navigation, 31, None));
+        assert!(is_far(Visitor::Program, 6, Some(5)));
+        assert!(!is_far(Visitor::Program, 5, Some(5)));
+        assert!(is_far(Visitor::Program, 31, Some(60)), "a client's deadline makes no hold longer");
+    }
+
+    #[test]
+    fn a_deadline_bounds_the_hold_and_never_makes_it_longer() {
+        let hold = |deadline| until(Some(deadline), ASLEEP, POLICY, Visitor::Program, true);
+        let (short, second) = (Duration::from_millis(5), Duration::from_secs(1));
+        for at_most in [short, second, POLICY.hold_timeout - second] {
+            let or = TooLong::Refuse(Refusal::DeadlineExceeded);
+            assert_eq!(hold(at_most), WakeAnswer::Hold { at_most, or });
+        }
+        assert_eq!(hold(POLICY.hold_timeout), HOLD);
+        assert_eq!(hold(POLICY.hold_timeout * 2), HOLD);
     }
 }

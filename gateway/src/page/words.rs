@@ -73,7 +73,7 @@ pub const HOLD_DEADLINE: Words = Words {
 /// 503: the app sleeps, and whoever asks is none for whom it is woken.
 pub const ASLEEP: Words = Words {
     title: "This app is asleep",
-    text: "It wakes up when a person visits it. Health checks and crawlers do not wake it more than once a day.",
+    text: "It wakes up when a person visits it, and seldom or never for health checks, monitors and crawlers.",
 };
 
 /// 503: the edge itself is about to end.

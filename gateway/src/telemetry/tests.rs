@@ -82,10 +82,10 @@ fn durations_fall_into_the_bucket_whose_bound_they_do_not_pass() {
 #[test]
 fn refusals_are_counted_by_code_with_their_app_or_without_one() {
     let shown = Shown::new();
-    shown.refusals.count(Refusal::UnknownHost);
-    shown.app.stats.refusals.count(Refusal::AppBusy);
-    shown.app.stats.refusals.count(Refusal::HoldTimeout);
-    shown.app.stats.refusals.count(Refusal::AppBusy);
+    shown.refusals.count(&Refusal::UnknownHost);
+    shown.app.stats.refusals.count(&Refusal::AppBusy);
+    shown.app.stats.refusals.count(&Refusal::HoldTimeout);
+    shown.app.stats.refusals.count(&Refusal::AppBusy);
     assert_eq!(
         shown.samples("loco_edge_refusals_total"),
         [r#"{code="app-busy"} 2"#, r#"{code="hold-timeout"} 1"#, r#"{code="unknown-host"} 1"#]
