@@ -235,6 +235,10 @@ pub fn all_is_well(what: AllIsWell, language: Language) -> Response<Body> {
     let headers = response.headers_mut();
     describe_own(headers, &HeaderValue::from_static(kind));
     headers.insert(PROXY_STATUS.clone(), HeaderValue::from_static("loco-edge; details=\"asleep-ok\""));
+    // Over HTTP/1.1 they are sent only where they were announced (RFC 9110, section 6.6.2).
+    if let Body::OwnWithTrailers(_) = response.body() {
+        response.headers_mut().insert(header::TRAILER, call::TRAILER.clone());
+    }
     response
 }
 

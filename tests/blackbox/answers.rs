@@ -52,6 +52,85 @@ async fn a_refusal_of_head_has_no_body() {
 }
 
 #[tokio::test]
+async fn every_client_is_refused_in_its_own_protocol() {
+    let edge = Edge::start(&file(&[App::named("hello")])).await;
+    let call = |kind: &str| Request::post("nobody", "/a.A/B", "").header("Content-Type", kind);
+    let mut wire = edge.wire().await;
+
+    for kind in ["application/grpc", "application/grpc+proto"] {
+        let answer = wire.ask(&call(kind)).await.unwrap();
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)));
+        assert_eq!(answer.header("grpc-status"), Some("12"), "{answer:?}");
+        assert!(
+            answer.header("grpc-message").expect("a message").starts_with("unknown-host: "),
+            "{answer:?}"
+        );
+        assert!(answer.body.is_empty(), "{answer:?}");
+    }
+    for kind in ["application/grpc-web+proto", "application/grpc-web-text"] {
+        let answer = wire.ask(&call(kind)).await.unwrap();
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)));
+        assert_eq!(answer.header("grpc-status"), None, "it is in the body");
+        let frame = if kind.ends_with("text") { from_base64(&answer.body) } else { answer.body };
+        assert_eq!(
+            (frame[0], frame[1..5].to_vec()),
+            (0x80, u32::try_from(frame.len() - 5).unwrap().to_be_bytes().to_vec())
+        );
+        assert!(frame[5..].starts_with(b"grpc-status: 12\r\ngrpc-message: unknown-host: "), "{frame:?}");
+    }
+    let json = Request::post("nobody", "/deployment.v1.DeploymentService/CreateDeployment", "{}");
+    for request in [
+        call("application/proto"),
+        json.header("Content-Type", "application/json"),
+        Request::get("nobody", "/a.A/B?message=%7B%7D&encoding=json&connect=v1"),
+    ] {
+        let answer = wire.ask(&request).await.unwrap();
+        assert_eq!((answer.status, answer.header("content-type")), (501, Some("application/json")));
+        assert_eq!(answer.json()["code"], "unimplemented");
+        assert!(answer.json()["message"].as_str().unwrap().starts_with("unknown-host: "), "{answer:?}");
+    }
+    let answer = wire.ask(&call("application/connect+json")).await.unwrap();
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/connect+json")));
+    assert!(answer.body.starts_with(&[2, 0, 0, 0]), "{answer:?}");
+    let end: serde_json::Value = serde_json::from_slice(&answer.body[5..]).unwrap();
+    assert_eq!(
+        (answer.body[4] as usize, &end["error"]["code"]),
+        (answer.body.len() - 5, &"unimplemented".into())
+    );
+    assert!(answer.header("proxy-status").expect("one").contains("details=\"unknown-host\""), "{answer:?}");
+
+    let post = Request::post("nobody", "/api/items", "{}").header("Content-Type", "application/json");
+    wire.ask(&post).await.unwrap().assert_refused(404, "unknown-host");
+}
+
+/// RFC 4648, section 4, without a library: it is what is tested.
+fn from_base64(text: &[u8]) -> Vec<u8> {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.iter().filter_map(|byte| alphabet.iter().position(|letter| letter == byte));
+    let bits: Vec<_> = digits.flat_map(|digit| (0..6).rev().map(move |bit| digit >> bit & 1)).collect();
+    let byte = |bits: &[usize]| u8::try_from(bits.iter().fold(0, |byte, bit| byte << 1 | bit)).unwrap();
+    bits.chunks_exact(8).map(byte).collect()
+}
+
+#[tokio::test]
+async fn a_call_to_an_app_that_wakes_too_slowly_ends_at_its_deadline_and_the_next_finds_it_up() {
+    let edge = Edge::start(&file(&[App::named("slow").env("START_DELAY", "2s")])).await;
+    let call = |timeout| {
+        let call = Request::post("slow", "/a.A/B", "").header("Content-Type", "application/grpc");
+        call.header("grpc-timeout", timeout)
+    };
+    let late = edge.ask(call("100m")).await;
+    assert_eq!((late.status, late.header("grpc-status")), (200, Some("4")), "{late:?}");
+    assert!(late.header("proxy-status").expect("one").contains("details=\"deadline-exceeded\""), "{late:?}");
+    // Held: less is left of it. Not held: it is what was said.
+    let held = edge.ask(call("30S")).await.seen().header("grpc-timeout").expect("a deadline");
+    let left: u32 = held.strip_suffix('u').expect("microseconds").parse().unwrap();
+    assert!((1..30_000_000).contains(&left), "{held}");
+    assert_eq!(edge.ask(call("30S")).await.seen().header("grpc-timeout").as_deref(), Some("30S"));
+    assert_eq!(edge.starts("slow"), 1);
+}
+
+#[tokio::test]
 async fn nobody_listens() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let app = App::elsewhere("far").line(&format!("upstreams = [\"{closed}\"]"));

@@ -39,3 +39,27 @@ async fn a_page_in_a_frame_is_held_and_not_given_one_that_cannot_be_framed() {
     assert_eq!(page.status, 503, "{page:?}");
     assert!(page.header("content-type").expect("a type").starts_with("text/html"), "{page:?}");
 }
+
+#[tokio::test]
+async fn crawlers_monitors_and_health_checks_share_a_budget_and_then_are_told_that_it_sleeps() {
+    let app = App::named("hello").line(r#"health = { http = "/healthz" }"#);
+    let edge = Edge::start(&file(&[app])).await;
+    let of = |agent| Request::get("hello", "/").header("User-Agent", agent);
+    assert_eq!(
+        edge.ask(of("Mozilla/5.0 (compatible; Googlebot/2.1)")).await.status,
+        200,
+        "the first one wakes it"
+    );
+    edge.put_to_sleep("hello", "deep").await;
+    for request in [
+        of("Mozilla/5.0 (compatible; bingbot/2.0)"),
+        of("UptimeRobot/2.0"),
+        Request::get("hello", "/healthz"),
+    ] {
+        edge.ask(request).await.assert_refused(503, "asleep");
+    }
+    let call = of("Mozilla/5.0 (compatible; GPTBot/1.2)").header("Content-Type", "application/grpc");
+    assert_eq!(edge.ask(call).await.header("grpc-status"), Some("14"));
+    assert!(edge.state("hello").await.starts_with("asleep"));
+    assert_eq!(edge.ask(of("curl/8.5.0")).await.status, 200, "a program wakes it at any time");
+}

@@ -81,6 +81,9 @@ impl Outcome {
     }
 }
 
+/// What follows a message of ours.
+pub(super) static TRAILER: HeaderValue = HeaderValue::from_static("grpc-status");
+
 /// The one message of an answer to a health check, and what follows it.
 pub(super) fn serving() -> (Bytes, HeaderMap) {
     let trailers = HeaderMap::from_iter([(STATUS.clone(), HeaderValue::from_static("0"))]);

@@ -209,14 +209,19 @@ impl Edge {
     /// A client asks this thread for a path of an app; its answer comes later. When this returns, the request is
     /// where it waits.
     pub(super) async fn ask(&self, thread: usize, app: &str, path: &str) -> Client {
+        self.say(thread, &format!("GET {path} HTTP/1.1\r\nHost: {app}.localhost")).await
+    }
+
+    /// The same with these first lines of a head.
+    pub(super) async fn say(&self, thread: usize, lines: &str) -> Client {
         let address = self.threads[thread].address;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {app}.localhost\r\nConnection: close\r\n\r\n");
+        let request = format!("{lines}\r\nConnection: close\r\n\r\n");
         let answer = spawn_local(async move {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            answer
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            String::from_utf8_lossy(&answer).into_owned()
         });
         settle().await;
         Client(answer)
@@ -247,10 +252,15 @@ pub(super) struct Client(JoinHandle<String>);
 impl Client {
     /// Its status and, of a refusal, its code.
     pub(super) async fn answer(self) -> String {
-        let answer = soon(self.0).await.unwrap();
+        let answer = self.whole().await;
         let status = answer.split(' ').nth(1).unwrap_or_default();
         let code = answer.split("\"code\":\"").nth(1).and_then(|rest| rest.split('"').next());
         [Some(status), code].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    /// All of it, as it came.
+    pub(super) async fn whole(self) -> String {
+        soon(self.0).await.unwrap()
     }
 
     pub(super) fn is_answered(&self) -> bool {
@@ -275,6 +285,8 @@ pub(super) struct Upstream {
 /// A request that is at its app.
 pub(super) struct Arrived {
     pub(super) path: String,
+    /// All of its head.
+    pub(super) head: String,
     answer: oneshot::Sender<()>,
 }
 
@@ -322,9 +334,10 @@ async fn serve(mut stream: TcpStream, arrived: mpsc::UnboundedSender<Arrived>) {
                 Err(_) => return,
             }
         }
-        let path = String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned();
+        let head = String::from_utf8(head).unwrap();
+        let path = head.split(' ').nth(1).unwrap().to_owned();
         let (answer, may) = oneshot::channel();
-        if arrived.send(Arrived { path, answer }).is_err() || may.await.is_err() {
+        if arrived.send(Arrived { path, head, answer }).is_err() || may.await.is_err() {
             return;
         }
         if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.is_err() {

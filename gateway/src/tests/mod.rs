@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod calls;
+mod deadlines;
 mod draining;
 pub(crate) mod fakes;
 mod h2c;
 mod holding;
 mod http2;
 mod link;
+mod passersby;
 mod releasing;
 mod upstreams;
