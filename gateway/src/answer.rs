@@ -189,7 +189,7 @@ impl Row {
             headers.insert(header::ALLOW, allowed);
         }
         if let Some(after) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, seconds(after));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
         }
         headers.extend(self.headers.iter().cloned());
     }
@@ -207,7 +207,7 @@ pub fn waiting(waiting: &page::Waiting<'_>) -> Response<Body> {
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     headers.extend(page::HEADERS.iter().cloned());
-    headers.insert(header::RETRY_AFTER, seconds(waiting.reload_after));
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(waiting.reload_after)));
     let status = "loco-edge; error=destination_unavailable; details=\"waking\"";
     headers.insert(PROXY_STATUS.clone(), HeaderValue::from_static(status));
     response
@@ -251,8 +251,8 @@ pub fn without_body(response: Response<Body>) -> Response<Body> {
     Response::from_parts(parts, Body::Own(None))
 }
 
-/// Whole seconds, rounded up: who comes back too early is refused again.
-fn seconds(duration: Duration) -> HeaderValue {
+/// Whole seconds, rounded up, one at least: who comes back too early is refused again.
+fn seconds(duration: Duration) -> u64 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    HeaderValue::from(seconds.max(1))
+    seconds.max(1)
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Code;
+use super::{Code, seconds};
 
 static STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -43,8 +43,7 @@ impl Outcome {
         }
         // gRFC A6, "Pushback": clients that repeat calls by themselves wait for so long.
         if let Some(after) = self.retry_after {
-            let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-            trailers.insert(PUSHBACK.clone(), HeaderValue::from(millis));
+            trailers.insert(PUSHBACK.clone(), HeaderValue::from(seconds(after).saturating_mul(1_000)));
         }
         trailers
     }
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn frames_and_envelopes_are_as_the_specifications_have_them() {
-        let lines = b"grpc-status: 14\r\ngrpc-message: no\r\ngrpc-retry-pushback-ms: 1500\r\n";
+        let lines = b"grpc-status: 14\r\ngrpc-message: no\r\ngrpc-retry-pushback-ms: 2000\r\n";
         let frame = outcome().web_frame();
         assert_eq!(frame[..5], [0x80, 0, 0, 0, u8::try_from(lines.len()).unwrap()]);
         assert_eq!(frame[5..], lines[..]);
