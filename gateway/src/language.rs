@@ -106,13 +106,19 @@ fn is_connect_json<B>(request: &Request<B>) -> bool {
 
 /// Connect protocol, "Unary-Get-Request".
 fn is_connect_get<B>(request: &Request<B>) -> bool {
-    let mut parameters = request.uri().query().into_iter().flat_map(|query| query.split('&'));
-    *request.method() == Method::GET && parameters.any(|parameter| parameter == "connect=v1")
+    const SAYS_SO: &[u8] = b"connect=v1";
+    let query = request.uri().query().unwrap_or_default().as_bytes();
+    query.len() >= SAYS_SO.len()
+        && *request.method() == Method::GET
+        && query.split(|byte| *byte == b'&').any(|parameter| parameter == SAYS_SO)
 }
 
 /// Whether a path ends with `package.Service/Method`. Other APIs have dots in their paths, too, so the names must be
 /// written as the style guide of Protocol Buffers has them, and the package must be there.
 fn is_procedure(path: &str) -> bool {
+    if memchr::memchr(b'.', path.as_bytes()).is_none() {
+        return false;
+    }
     let Some((before, method)) = path.rsplit_once('/') else { return false };
     let service = before.rsplit('/').next().unwrap_or_default();
     let Some((package, service)) = service.rsplit_once('.') else { return false };
@@ -135,12 +141,23 @@ pub fn reads_html(headers: &HeaderMap) -> bool {
 }
 
 fn accepts(headers: &HeaderMap, kind: &[u8]) -> bool {
-    let lines = headers.get_all(header::ACCEPT).into_iter();
-    lines.flat_map(|accept| accept.as_bytes().split(|byte| *byte == b',')).any(|range| {
-        let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        let asked = parts.next().is_some_and(|asked| asked.eq_ignore_ascii_case(kind));
-        asked && !parts.any(|parameter| parameter.starts_with(b"q=0"))
+    headers.get_all(header::ACCEPT).into_iter().any(|accept| {
+        let accept = accept.as_bytes();
+        // What most programs send is too short to name a kind.
+        accept.len() >= kind.len() && accept.split(|byte| *byte == b',').any(|range| is_for(range, kind))
     })
+}
+
+/// Whether a media range is this kind, with the full weight.
+fn is_for(range: &[u8], kind: &[u8]) -> bool {
+    let Some((name, parameters)) = range.trim_ascii_start().split_at_checked(kind.len()) else {
+        return false;
+    };
+    if !name.eq_ignore_ascii_case(kind) {
+        return false;
+    }
+    let mut parts = parameters.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    parts.next().is_some_and(<[u8]>::is_empty) && !parts.any(|parameter| parameter.starts_with(b"q=0"))
 }
 
 /// A content type without its parameters.

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::{Method, Request, Response};
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ use crate::listen::{Entry, Fleet};
 use crate::outbound::{Outbound, Unsent};
 use crate::page;
 use crate::table::{NoRoute, Route};
-use crate::visitor::{self, Visitor};
+use crate::visitor::{self, Passerby, Visitor};
 use crate::wake_answer::{self, Progress, TooLong, WakeAnswer};
 use crate::worker::{Entered, Shut, Worker};
 use crate::{host, inbound};
@@ -85,7 +85,7 @@ impl Tries {
 /// Who asks, through all turns of one request.
 #[derive(Debug)]
 struct Caller {
-    visitor: Visitor,
+    passerby: Option<Passerby>,
     began: Instant,
     /// Whether it may wake the app: a budget is spent once, however often the request looks again.
     has_leave: bool,
@@ -132,7 +132,7 @@ impl Pipeline {
         let began = Instant::now();
         let mut route = self.route(&request)?;
         self.check_length(&request, &route)?;
-        let mut caller = Caller::new(Visitor::of(&request, &route.model), began);
+        let mut caller = Caller::new(Passerby::of(&request, &route.model), began);
         let mut tries = Tries::default();
         let mut passage = self.admit(&request, route, &mut caller, &tries).await?;
         let mut outbound = Outbound::new(request, self, exchange);
@@ -215,7 +215,7 @@ impl Pipeline {
         tries: &Tries,
     ) -> Result<Passage, Stop> {
         let mut ticket = None;
-        let keeps_awake = caller.visitor.keeps_awake();
+        let keeps_awake = caller.passerby.is_none();
         loop {
             match self.worker.enter(&route, ticket.as_ref(), keeps_awake, &tries.at) {
                 Ok(entered) => return Ok(Passage { route, entered, ticket }),
@@ -241,7 +241,7 @@ impl Pipeline {
             return Err(Stop::at(route, Refusal::ShuttingDown));
         }
         let policy = &route.model.wake;
-        let asks = caller.asks(request.headers());
+        let asks = caller.asks(request);
         let may_wake = || caller.may_wake(|| route.app.spend_budget(policy.passersby.budget));
         let (at_most, or) = match wake_answer::decide(&route.app.state(), policy, asks, may_wake) {
             WakeAnswer::Hold { at_most, or } => (at_most, or),
@@ -288,15 +288,18 @@ impl Pipeline {
 }
 
 impl Caller {
-    fn new(visitor: Visitor, began: Instant) -> Self {
-        Self { visitor, began, has_leave: visitor.keeps_awake(), deadline: OnceCell::new() }
+    fn new(passerby: Option<Passerby>, began: Instant) -> Self {
+        Self { passerby, began, has_leave: passerby.is_none(), deadline: OnceCell::new() }
     }
 
     /// What the answer to it depends on while its app is not awake.
-    fn asks(&self, headers: &HeaderMap) -> wake_answer::Caller {
-        let deadline = self.deadline.get_or_init(|| Deadline::of(headers));
-        let deadline = deadline.map(|deadline| deadline.allowed);
-        wake_answer::Caller { visitor: self.visitor, waited: self.began.elapsed(), deadline }
+    fn asks<B>(&self, request: &Request<B>) -> wake_answer::Caller {
+        let deadline = self.deadline.get_or_init(|| Deadline::of(request.headers()));
+        wake_answer::Caller {
+            visitor: Visitor::of(request, self.passerby),
+            waited: self.began.elapsed(),
+            deadline: deadline.map(|deadline| deadline.allowed),
+        }
     }
 
     fn may_wake(&mut self, spend: impl FnOnce() -> bool) -> bool {

@@ -34,25 +34,21 @@ pub enum Passerby {
 const GRPC_CHECK: &str = "/grpc.health.v1.Health/Check";
 const GRPC_WATCH: &str = "/grpc.health.v1.Health/Watch";
 
-impl Visitor {
-    /// Who sent this request.
-    pub fn of<B>(request: &Request<B>, app: &model::App) -> Self {
-        if is_health_check(request, app) {
-            Self::Passerby(Passerby::HealthCheck)
-        } else if let Some(passerby) = agent(request.headers()) {
-            Self::Passerby(passerby)
-        } else if is_navigation(request) {
-            Self::Navigation
-        } else {
-            Self::Program
-        }
+impl Passerby {
+    /// Whether the sender of this request only looks: then it does not count as use of the app. Every request is asked.
+    pub fn of<B>(request: &Request<B>, app: &model::App) -> Option<Self> {
+        let check = is_health_check(request, app).then_some(Self::HealthCheck);
+        check.or_else(|| agent(request.headers()))
     }
+}
 
-    /// Whether its requests count as use of the app.
-    pub fn keeps_awake(self) -> bool {
-        match self {
-            Self::Navigation | Self::Program => true,
-            Self::Passerby(_) => false,
+impl Visitor {
+    /// Who sent this request; asked only while its app is not awake.
+    pub fn of<B>(request: &Request<B>, passerby: Option<Passerby>) -> Self {
+        match passerby {
+            Some(passerby) => Self::Passerby(passerby),
+            None if is_navigation(request) => Self::Navigation,
+            None => Self::Program,
         }
     }
 }
@@ -109,7 +105,8 @@ mod tests {
         }
         let mut app = fakes::app("a");
         app.health.check = check;
-        Visitor::of(&request.body(()).unwrap(), &app)
+        let request = request.body(()).unwrap();
+        Visitor::of(&request, Passerby::of(&request, &app))
     }
 
     #[test]
@@ -133,7 +130,6 @@ mod tests {
             ("GET", vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], Visitor::Program),
         ] {
             assert_eq!(of(method, "/", &headers, Check::Tcp), visitor, "{method} {headers:?}");
-            assert!(visitor.keeps_awake());
         }
     }
 
@@ -148,7 +144,6 @@ mod tests {
             let headers = [("user-agent", agent), ("sec-fetch-mode", "navigate")];
             let visitor = of("GET", "/", &headers, Check::Tcp);
             assert_eq!(visitor, Visitor::Passerby(passerby), "{agent}");
-            assert!(!visitor.keeps_awake());
         }
     }
 
