@@ -17,7 +17,6 @@ use bytes::Bytes;
 use config::link::Failure;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
-use http_body::Body as _;
 
 pub use code::Code;
 
@@ -240,15 +239,6 @@ pub fn all_is_well(what: AllIsWell, language: Language) -> Response<Body> {
         response.headers_mut().insert(header::TRAILER, call::TRAILER.clone());
     }
     response
-}
-
-/// The answer to HEAD: the same head, and nothing after it (RFC 9110, section 9.3.2).
-pub fn without_body(response: Response<Body>) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact() {
-        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    Response::from_parts(parts, Body::Own(None))
 }
 
 /// Whole seconds, rounded up, one at least: who comes back too early is refused again.

@@ -263,9 +263,9 @@ impl Handler for Pipeline {
         refusal.raw()
     }
 
-    fn refuse_stream(&self, violation: Violation) -> http::Response<Body> {
+    fn refuse_stream(&self, violation: Violation, language: Language) -> http::Response<Body> {
         self.cut(violation);
-        Refusal::Violation(violation).response(None, Language::Problem)
+        Refusal::Violation(violation).response(None, language)
     }
 
     fn cut(&self, violation: Violation) {

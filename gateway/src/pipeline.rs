@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use tokio::time::Instant;
 
 use crate::answer::{self, AllIsWell, Refusal};
@@ -115,10 +115,8 @@ impl Pipeline {
         exchange: conn::Exchange,
     ) -> Response<Body> {
         let language = Language::of(&request);
-        let is_head = *request.method() == Method::HEAD;
         match self.proceed(request, exchange).await {
             Ok(response) => response,
-            Err(stop) if is_head => answer::without_body(self.stopped(stop, language)),
             Err(stop) => self.stopped(stop, language),
         }
     }

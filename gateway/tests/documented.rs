@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::link::{Failure, Phase};
-use gateway::answer::{AllIsWell, Refusal, all_is_well, waiting, without_body};
+use gateway::answer::{AllIsWell, Refusal, all_is_well, waiting};
 use gateway::body::Body;
 use gateway::conn::Violation;
 use gateway::language::Language;
@@ -305,18 +305,6 @@ async fn all_is_well_is_said_in_text_and_to_grpcs_check_alone() {
     for language in LANGUAGES.into_iter().filter(|l| !matches!(l, Language::Html | Language::Problem)) {
         let call = all_is_well(AllIsWell::Asleep, language);
         assert!(header(&call, "proxy-status").unwrap().contains("details=\"asleep\""), "{language:?}");
-    }
-}
-
-#[test]
-fn a_head_has_the_same_head_and_no_body() {
-    for language in LANGUAGES {
-        let whole = Refusal::AppBusy.response(None, language);
-        let length = whole.body().size_hint().exact().unwrap().to_string();
-        let head = without_body(Refusal::AppBusy.response(None, language));
-        assert_eq!(header(&head, "content-length"), Some(length));
-        assert!(head.body().is_end_stream());
-        assert!(whole.headers().iter().all(|(name, value)| head.headers()[name] == value));
     }
 }
 

@@ -63,3 +63,22 @@ async fn crawlers_monitors_and_health_checks_share_a_budget_and_then_are_told_th
     assert!(edge.state("hello").await.starts_with("asleep"));
     assert_eq!(edge.ask(of("curl/8.5.0")).await.status, 200, "a program wakes it at any time");
 }
+
+#[tokio::test]
+async fn each_kind_gets_what_the_file_says() {
+    let app = App::named("hello").line(r#"health = { http = "/healthz" }"#);
+    let app = app
+        .line(r#"passersby = { health_checks = "answer-200", monitors = "answer-503", crawlers = "wake" }"#);
+    let edge = Edge::start(&file(&[app])).await;
+    let check = edge.ask(Request::get("hello", "/healthz")).await;
+    assert_eq!((check.status, check.text().as_str()), (200, "asleep\n"));
+    assert_eq!(check.header("proxy-status"), Some("loco-edge; details=\"asleep-ok\""));
+    let of = |agent| Request::get("hello", "/").header("User-Agent", agent);
+    edge.ask(of("UptimeRobot/2.0")).await.assert_refused(503, "asleep");
+    assert_eq!(edge.starts("hello"), 0, "it slept on");
+    for starts in 1..=2 {
+        assert_eq!(edge.ask(of("Googlebot/2.1")).await.status, 200);
+        assert_eq!(edge.starts("hello"), starts);
+        edge.put_to_sleep("hello", "deep").await;
+    }
+}

@@ -54,6 +54,7 @@ pub use exchange::Exchange;
 pub use upgrade::Upgraded;
 pub use violation::Violation;
 
+use crate::language::Language;
 use head::Version;
 use line::{Client, Line, Stage};
 use watch::{Ending, watch};
@@ -76,8 +77,8 @@ pub trait Handler: 'static {
     /// Called once for each refusal that is answered; so it is also where they are counted.
     fn refuse(&self, violation: Violation) -> Bytes;
 
-    /// The same for a request over HTTP/2.
-    fn refuse_stream(&self, violation: Violation) -> Response<Self::Body>;
+    /// The same for a request over HTTP/2, whose head has come: so it is known what its sender reads.
+    fn refuse_stream(&self, violation: Violation, language: Language) -> Response<Self::Body>;
 
     /// A connection was cut for it without an answer: only to be counted.
     fn cut(&self, violation: Violation);

@@ -212,9 +212,14 @@ impl Edge {
         self.say(thread, &format!("GET {path} HTTP/1.1\r\nHost: {app}.localhost")).await
     }
 
+    /// Where a thread listens.
+    pub(super) fn address(&self, thread: usize) -> SocketAddr {
+        self.threads[thread].address
+    }
+
     /// The same with these first lines of a head.
     pub(super) async fn say(&self, thread: usize, lines: &str) -> Client {
-        let address = self.threads[thread].address;
+        let address = self.address(thread);
         let request = format!("{lines}\r\nConnection: close\r\n\r\n");
         let answer = spawn_local(async move {
             let mut stream = TcpStream::connect(address).await.unwrap();

@@ -8,6 +8,7 @@ pub(crate) mod fakes;
 mod h2c;
 mod holding;
 mod http2;
+mod languages;
 mod link;
 mod passersby;
 mod releasing;

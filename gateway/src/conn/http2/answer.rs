@@ -14,8 +14,9 @@ use pin_project_lite::pin_project;
 use super::request::{self, Asked};
 use super::stream::{Phase, Stream};
 use super::tunnel::Tunnelled;
-use crate::conn::Handler;
 use crate::conn::upgrade::Upgraded;
+use crate::conn::{Handler, Violation};
+use crate::language::Language;
 
 pin_project! {
     /// A response body that says how far hyper is with it. There is none in a response that must not have one: hyper
@@ -41,12 +42,19 @@ pin_project! {
 struct Rest {
     stream: Rc<Stream>,
     asked: Asked,
+    /// Of a refusal.
+    language: Language,
 }
 
 impl<H: Handler, F> Answering<H, F> {
     /// Without work for a request that is refused already.
-    pub(super) fn new(handler: Rc<H>, handling: Option<F>, stream: Rc<Stream>, asked: Asked) -> Self {
-        Self { handling, handler, rest: Some(Rest { stream, asked }) }
+    pub(super) fn new(
+        handler: Rc<H>,
+        handling: Option<F>,
+        stream: Rc<Stream>,
+        (asked, language): (Asked, Language),
+    ) -> Self {
+        Self { handling, handler, rest: Some(Rest { stream, asked, language }) }
     }
 }
 
@@ -55,16 +63,13 @@ impl<H: Handler, F: Future<Output = Response<H::Body>>> Future for Answering<H, 
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let refused = match this.rest.as_ref().map(|rest| rest.stream.phase()) {
-            Some(Phase::Refused(violation)) => Some(violation),
-            Some(Phase::Handling | Phase::Responding | Phase::Sending(_) | Phase::Cut(_)) | None => None,
-        };
+        let refused = this.rest.as_ref().and_then(Rest::refused);
         let response = match (refused, this.handling.as_mut().as_pin_mut()) {
             (None, Some(handling)) => match handling.poll(cx) {
                 Poll::Ready(response) => response,
                 Poll::Pending => return Poll::Pending,
             },
-            (Some(violation), _) => this.handler.refuse_stream(violation),
+            (Some((violation, language)), _) => this.handler.refuse_stream(violation, language),
             (None, None) => return Poll::Pending,
         };
         // The handler's work is over, whether it has ended or not.
@@ -77,8 +82,15 @@ impl<H: Handler, F: Future<Output = Response<H::Body>>> Future for Answering<H, 
 }
 
 impl Rest {
+    fn refused(&self) -> Option<(Violation, Language)> {
+        match self.stream.phase() {
+            Phase::Refused(violation) => Some((violation, self.language)),
+            Phase::Handling | Phase::Responding | Phase::Sending(_) | Phase::Cut(_) => None,
+        }
+    }
+
     fn answer<B: Body>(self, response: Response<B>) -> Response<Answer<B>> {
-        let Self { stream, asked } = self;
+        let Self { stream, asked, language: _ } = self;
         stream.respond();
         match asked {
             Asked::Response => response.map(|body| Answer { body: Some(body), stream: Some(stream) }),

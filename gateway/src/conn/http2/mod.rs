@@ -45,6 +45,7 @@ use super::line::{Client, Line};
 use super::violation::Violation;
 use super::{End, Exchange, Handler, RequestBody, parting};
 use crate::grpc;
+use crate::language::Language;
 use answer::{Answer, Answering};
 use request::Asked;
 use stream::{SEND_BUFFER, Tasks};
@@ -105,6 +106,9 @@ fn handle<H: Handler>(
         Ok(asked) => (asked, None),
         Err(violation) => (if bodiless { Asked::Head } else { Asked::Response }, Some(violation)),
     };
+    // Whoever sends no body can break no rule any more.
+    let in_language = refused.is_some() || !request.body().is_end_stream();
+    let language = if in_language { Language::of(&request) } else { Language::Problem };
     let stream = Rc::new(Stream::new(streams.clone(), lines, unread, asked.proof().cloned()));
     streams.begun.set(Some(stream.clone()));
     let handling = match refused {
@@ -120,7 +124,7 @@ fn handle<H: Handler>(
             Some(handler.clone().handle(request, exchange))
         }
     };
-    Answering::new(handler.clone(), handling, stream, asked)
+    Answering::new(handler.clone(), handling, stream, (asked, language))
 }
 
 /// What a client may send of a body before anybody reads it.

@@ -20,6 +20,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use crate::conn::{Drain, End, Exchange, Handler, RequestBody, Serving, Violation, serve};
+use crate::language::Language;
 
 /// How long a test waits for what must happen.
 const SOON: Duration = Duration::from_secs(100);
@@ -175,7 +176,7 @@ impl Handler for App {
         .into()
     }
 
-    fn refuse_stream(&self, violation: Violation) -> Response<TestBody> {
+    fn refuse_stream(&self, violation: Violation, _: Language) -> Response<TestBody> {
         self.refused.borrow_mut().push(violation);
         answer(violation.status(), TestBody::Whole(Some(violation.code().into())))
     }
