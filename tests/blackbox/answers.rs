@@ -115,18 +115,18 @@ fn from_base64(text: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_call_to_an_app_that_wakes_too_slowly_ends_at_its_deadline_and_the_next_finds_it_up() {
     let edge = Edge::start(&file(&[App::named("slow").env("START_DELAY", "2s")])).await;
-    let call = |timeout| {
-        let call = Request::post("slow", "/a.A/B", "").header("Content-Type", "application/grpc");
-        call.header("grpc-timeout", timeout)
+    let call = |kind, timeout| {
+        Request::post("slow", "/a.A/B", "").header("Content-Type", kind).header("grpc-timeout", timeout)
     };
-    let late = edge.ask(call("100m")).await;
+    let late = edge.ask(call("application/grpc", "100m")).await;
     assert_eq!((late.status, late.header("grpc-status")), (200, Some("4")), "{late:?}");
     assert!(late.header("proxy-status").expect("one").contains("details=\"deadline-exceeded\""), "{late:?}");
     // Held: less is left of it. Not held: it is what was said.
-    let held = edge.ask(call("30S")).await.seen().header("grpc-timeout").expect("a deadline");
+    let web = || call("application/grpc-web", "30S");
+    let held = edge.ask(web()).await.seen().header("grpc-timeout").expect("a deadline");
     let left: u32 = held.strip_suffix('u').expect("microseconds").parse().unwrap();
     assert!((1..30_000_000).contains(&left), "{held}");
-    assert_eq!(edge.ask(call("30S")).await.seen().header("grpc-timeout").as_deref(), Some("30S"));
+    assert_eq!(edge.ask(web()).await.seen().header("grpc-timeout").as_deref(), Some("30S"));
     assert_eq!(edge.starts("slow"), 1);
 }
 

@@ -13,6 +13,11 @@ async fn call(edge: &Edge, lines: &str) -> Client {
     edge.say(0, &format!("POST /a.A/B HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 0\r\n{lines}")).await
 }
 
+/// gRPC-Web, which goes to an app that speaks HTTP/1.1.
+async fn web(edge: &Edge, timeout: &str) -> Client {
+    call(edge, &format!("Content-Type: application/grpc-web\r\ngrpc-timeout: {timeout}")).await
+}
+
 async fn grpc(edge: &Edge, timeout: &str) -> Client {
     call(edge, &format!("Content-Type: application/grpc\r\ngrpc-timeout: {timeout}")).await
 }
@@ -89,7 +94,7 @@ fn an_app_is_told_what_is_left_of_a_deadline() {
         let edge = Edge::with_a(app("a"), &Gateway::default()).await;
         let mut upstream = Upstream::start().await;
         let _held = [
-            grpc(&edge, "5S").await,
+            web(&edge, "5S").await,
             call(&edge, "Content-Type: application/proto\r\nConnect-Timeout-Ms: 5000").await,
             call(&edge, "Content-Type: text/plain\r\ngrpc-timeout: 5x").await,
         ];
@@ -113,7 +118,7 @@ fn who_is_not_held_is_passed_on_as_it_came() {
         let edge = Edge::with_a(app("a"), &Gateway::default()).await;
         let mut upstream = Upstream::start().await;
         edge.change("a", upstream.awake()).await;
-        let client = grpc(&edge, "05S").await;
+        let client = web(&edge, "05S").await;
         settle().await;
         let arrived = upstream.arrived().await.pop().unwrap();
         assert_eq!(told(&arrived, "grpc-timeout"), "05S");
