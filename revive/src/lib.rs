@@ -17,6 +17,7 @@ pub mod clock;
 pub mod driver;
 pub mod idle;
 pub mod lifecycle;
+pub mod limits;
 pub mod metrics;
 pub mod platform;
 pub mod publish;
