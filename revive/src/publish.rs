@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
-use config::link::{ReviveEnd, Table, ToGateway, ToRevive};
+use config::link::{Limits, ReviveEnd, Table, ToGateway, ToRevive};
 use config::model::AppId;
 use tokio::sync::mpsc;
 
@@ -38,6 +38,8 @@ pub struct Gateways {
 #[derive(Debug)]
 struct Outbox {
     tx: mpsc::Sender<ToGateway>,
+    /// The latest, if it has not heard them yet.
+    limits: Option<Limits>,
     table: Option<Table>,
     order: VecDeque<AppId>,
     waiting: HashSet<AppId>,
@@ -50,8 +52,8 @@ impl Gateways {
         Self { attached: HashMap::new(), next: 0, inbox, news }
     }
 
-    /// A gateway attaches; it gets the table first.
-    pub fn attach(&mut self, end: ReviveEnd, table: Table) -> GatewayId {
+    /// A gateway attaches; it gets the limits first and then the table, so that no request passes that nobody counts.
+    pub fn attach(&mut self, end: ReviveEnd, limits: Limits, table: Table) -> GatewayId {
         let id = GatewayId(self.next);
         self.next += 1;
         let (inbox, mut rx) = (self.inbox.clone(), end.rx);
@@ -64,8 +66,13 @@ impl Gateways {
             // Nothing else would tell a driver that has nothing to send.
             let _driver_ended = inbox.send((id, News::Left)).await;
         });
-        let outbox =
-            Outbox { tx: end.tx, table: Some(table), order: VecDeque::new(), waiting: HashSet::new() };
+        let outbox = Outbox {
+            tx: end.tx,
+            limits: Some(limits),
+            table: Some(table),
+            order: VecDeque::new(),
+            waiting: HashSet::new(),
+        };
         self.attached.insert(id, outbox);
         id
     }
@@ -86,6 +93,13 @@ impl Gateways {
             if outbox.waiting.insert(app.clone()) {
                 outbox.order.push_back(app.clone());
             }
+        }
+    }
+
+    /// Every gateway shall hear these limits; those it has not heard by then it never will.
+    pub fn publish_limits(&mut self, limits: &Limits) {
+        for outbox in self.attached.values_mut() {
+            outbox.limits = Some(limits.clone());
         }
     }
 
@@ -128,7 +142,7 @@ impl Default for Gateways {
 
 impl Outbox {
     fn is_empty(&self) -> bool {
-        self.table.is_none() && self.order.is_empty()
+        self.limits.is_none() && self.table.is_none() && self.order.is_empty()
     }
 
     /// Returns whether the gateway is still there.
@@ -139,7 +153,9 @@ impl Outbox {
                 Err(mpsc::error::TrySendError::Full(())) => return true,
                 Err(mpsc::error::TrySendError::Closed(())) => return false,
             };
-            if let Some(table) = self.table.take() {
+            if let Some(limits) = self.limits.take() {
+                permit.send(ToGateway::Limits(limits));
+            } else if let Some(table) = self.table.take() {
                 permit.send(ToGateway::Table(table));
             } else if let Some(app) = self.order.pop_front() {
                 self.waiting.remove(&app);

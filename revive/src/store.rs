@@ -1,7 +1,7 @@
-//! What must outlive the edge: who sleeps, the brakes, the audit, and which instances have been. One SQLite file.
+//! What must outlive the edge: who sleeps, the brakes, the limits of admins, the audit, and which instances have been. One SQLite file.
 //!
 //! ```text
-//!   at start    Store::open ── load_apps, brakes, reserve_instances ──► the driver
+//!   at start    Store::open ── load_apps, brakes, limits, reserve_instances ──► the driver
 //!   then        the driver ── save_app … ──► Writer (a mailbox) ──► its thread: one transaction a batch ──► the file
 //!   meanwhile   the admin API ── audit ──► Writer ──► its thread, after what it was given before
 //! ```
@@ -21,6 +21,7 @@ use crate::brakes::{Pause, Scope};
 mod apps;
 mod audit;
 mod error;
+mod limits;
 mod pauses;
 mod row;
 mod schema;
@@ -29,7 +30,10 @@ mod tests;
 mod writer;
 
 pub use error::StoreError;
-pub use row::{AppRow, AuditEntry, FailureRun, LastKnown, LoadedApps, RejectedApp, UnixMillis};
+pub use row::{
+    AppRow, AuditEntry, FailureRun, LastKnown, LoadedApps, LoadedLimits, RejectedApp, RejectedLimit,
+    UnixMillis,
+};
 pub use writer::{FlushError, ReadError, Writer};
 
 /// The file's name below the state directory.
@@ -100,6 +104,14 @@ impl Store {
     /// Where the file cannot be read, or names a workspace that cannot be: a brake is not left out silently.
     pub fn brakes(&self) -> Result<Vec<(Scope, Pause)>, StoreError> {
         pauses::load(&self.connection).map_err(|e| self.error(e))
+    }
+
+    /// What admins have said of limits. A row that cannot be understood is left out and named, the rest goes on.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn limits(&self) -> Result<LoadedLimits, StoreError> {
+        limits::load(&self.connection).map_err(|e| self.error(e))
     }
 
     /// The newest entries of the audit, newest first, at most `limit`.

@@ -1,17 +1,22 @@
 //! What others may ask of the driver: the admin API, and the program at its start and end.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use config::link::{Depth, ReviveEnd};
-use config::model::AppId;
+use config::model::{AppId, Label, Limit};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Driver;
 use super::braking::BrakesView;
+use super::limiting::{LimitChanged, LimitsView};
 use super::record::{Life, NotAsleep, Record, Sleeper};
 use super::view::{AppView, brief, depth_of, state_of, view};
 use crate::brakes::{Brake, Change, Scope, UnknownWorkspace};
 use crate::clock;
 use crate::lifecycle::{Demand, Event, State};
+use crate::limits::{self, Belief, InUse, Refused, Spread};
 use crate::metrics::Standing;
 use crate::store::AuditEntry;
 
@@ -39,13 +44,22 @@ pub enum Ask {
     Pause(Scope, String, oneshot::Sender<Result<Change, UnknownWorkspace>>),
     /// Resume it.
     Resume(Scope, String, oneshot::Sender<Result<Change, UnknownWorkspace>>),
+    /// Which limits there are.
+    Limits(oneshot::Sender<LimitsView>),
+    /// Change one, if it is what they believe it to be; answered at once, see [`Handle::limits_in_use`].
+    ChangeLimit(Label, limits::Change, Belief, String, oneshot::Sender<Result<LimitChanged, Refused>>),
+    /// The file has been read again: these are its limits now.
+    LimitsOfFile(Vec<Arc<Limit>>, oneshot::Sender<()>),
     /// Bring those figures up to date that say how things are, not what has happened.
     Measure(oneshot::Sender<()>),
 }
 
 /// How to ask.
 #[derive(Clone, Debug)]
-pub struct Handle(mpsc::Sender<Ask>);
+pub struct Handle {
+    asks: mpsc::Sender<Ask>,
+    spread: watch::Receiver<Spread>,
+}
 
 /// The driver has ended: the program is ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,9 +67,9 @@ pub struct Handle(mpsc::Sender<Ask>);
 pub struct Ended;
 
 impl Handle {
-    pub(super) fn channel() -> (Self, mpsc::Receiver<Ask>) {
-        let (tx, rx) = mpsc::channel(ASKS);
-        (Self(tx), rx)
+    pub(super) fn channel(spread: watch::Receiver<Spread>) -> (Self, mpsc::Receiver<Ask>) {
+        let (asks, asked) = mpsc::channel(ASKS);
+        (Self { asks, spread }, asked)
     }
 
     /// Asks, and waits for the answer.
@@ -64,14 +78,14 @@ impl Handle {
     /// Where the driver has ended.
     pub async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Ended> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(ask(reply)).await.map_err(|_| Ended)?;
+        self.asks.send(ask(reply)).await.map_err(|_| Ended)?;
         answer.await.map_err(|_| Ended)
     }
 
     /// Ends the driver, whoever else could still ask it.
     pub async fn stop(&self) {
         // One that has ended need not be told.
-        let _ended = self.0.send(Ask::Stop).await;
+        let _ended = self.asks.send(Ask::Stop).await;
     }
 
     /// Attaches a gateway.
@@ -79,7 +93,16 @@ impl Handle {
     /// # Errors
     /// Where the driver has ended.
     pub async fn attach(&self, end: ReviveEnd) -> Result<(), Ended> {
-        self.0.send(Ask::Attach(end)).await.map_err(|_| Ended)
+        self.asks.send(Ask::Attach(end)).await.map_err(|_| Ended)
+    }
+
+    /// Waits until every gateway counts by limits of this generation, at most for so long; how many do.
+    pub async fn limits_in_use(&self, generation: u64, within: Duration) -> InUse {
+        let mut spread = self.spread.clone();
+        let everywhere = spread.wait_for(|spread| spread.of(generation).everywhere());
+        // At the deadline, and where the driver has ended, it is as it is.
+        let _waited = tokio::time::timeout(within, everywhere).await.is_ok();
+        self.spread.borrow().of(generation)
     }
 }
 
@@ -90,8 +113,9 @@ impl Driver {
             // The loop's own matter.
             Ask::Stop => {}
             Ask::Attach(end) => {
-                let table = self.table();
-                self.gateways.attach(end, table);
+                let (limits, table) = (self.limits_in_force(), self.table());
+                let gateway = self.gateways.attach(end, limits, table);
+                self.spread.send_modify(|spread| spread.attached(gateway));
             }
             Ask::List(reply) => {
                 let _left = reply.send(self.views());
@@ -111,6 +135,16 @@ impl Driver {
             }
             Ask::Resume(scope, by, reply) => {
                 let _left = reply.send(self.resume(scope, by));
+            }
+            Ask::Limits(reply) => {
+                let _left = reply.send(self.limits_view());
+            }
+            Ask::ChangeLimit(name, change, belief, by, reply) => {
+                let _left = reply.send(self.change_limit(&name, change, &belief, by));
+            }
+            Ask::LimitsOfFile(file, reply) => {
+                self.limits_of_file(file);
+                let _left = reply.send(());
             }
             Ask::Measure(reply) => {
                 self.measure();

@@ -11,6 +11,7 @@
 pub mod ask;
 pub mod braking;
 mod due;
+pub mod limiting;
 mod quiesce;
 mod record;
 mod telling;
@@ -26,9 +27,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::link::{Activity, Depth, Failure, Instance, Round, Status, ToRevive};
-use config::model::{App, AppId};
+use config::model::{App, AppId, Label, Limit};
 use config::settings;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub use ask::{Ask, Handle};
 use due::sleep_until;
@@ -41,6 +42,7 @@ use crate::admission::Admission;
 use crate::brakes::{Brakes, RemovalGuard};
 use crate::clock::{self, WallClock};
 use crate::lifecycle::{self, Action, Demand, Event, Rules, State, Transition, WakeEnded};
+use crate::limits::{Limits, Said, Spread};
 use crate::metrics::Metrics;
 use crate::platform::{self, Command, Platform, Report};
 use crate::publish::{self, GatewayId, Gateways, News};
@@ -78,6 +80,10 @@ pub struct Parts {
     pub brakes: Brakes,
     /// Who may be removed.
     pub guard: RemovalGuard,
+    /// The limits of the file.
+    pub limits: Vec<Arc<Limit>>,
+    /// What admins have said of limits.
+    pub limits_said: Vec<(Label, Said)>,
     /// Where things are written down.
     pub store: Writer,
     /// What is counted.
@@ -106,6 +112,10 @@ pub struct Driver {
     instances: Range<u64>,
     brakes: Brakes,
     guard: RemovalGuard,
+    limits: Limits,
+    /// Grows with each change of limits.
+    limits_generation: u64,
+    spread: watch::Sender<Spread>,
     store: Writer,
     metrics: Arc<Metrics>,
     wall: WallClock,
@@ -123,7 +133,9 @@ impl Driver {
             record.url = parts.urls.get(&app.id).cloned();
             (app.id.clone(), record)
         });
-        let (handle, asks) = Handle::channel();
+        let (limits, forgotten) = Limits::new(parts.limits, parts.limits_said);
+        let (spread, spreading) = watch::channel(Spread::default());
+        let (handle, asks) = Handle::channel(spreading);
         let driver = Self {
             apps: records.collect(),
             timers: Timers::default(),
@@ -141,6 +153,9 @@ impl Driver {
             instances: parts.instances,
             brakes: parts.brakes,
             guard: parts.guard,
+            limits,
+            limits_generation: 1,
+            spread,
             store: parts.store,
             metrics: parts.metrics,
             wall: parts.wall,
@@ -149,6 +164,7 @@ impl Driver {
         for id in stored.into_keys().filter(|id| !driver.apps.contains_key(id)) {
             driver.store.forget_app(id);
         }
+        driver.forget_limits(forgotten);
         for record in driver.apps.values() {
             driver.store.save_app(record.row(now));
         }
@@ -182,7 +198,7 @@ impl Driver {
     fn hear(&mut self, gateway: GatewayId, message: ToRevive) {
         match message {
             ToRevive::Wake { app } => self.wanted(gateway, &app),
-            ToRevive::LimitsInUse { .. } => {}
+            ToRevive::LimitsInUse { generation } => self.limits_in_use(gateway, generation),
             ToRevive::Unwanted { app } => self.unwanted(gateway, &app),
             ToRevive::Activity(activities) => {
                 for activity in &activities {

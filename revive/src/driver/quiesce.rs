@@ -42,6 +42,7 @@ impl Driver {
 
     /// A gateway has gone, and all that was open there with it.
     pub(super) fn lost(&mut self, gateway: GatewayId) {
+        self.spread.send_modify(|spread| spread.left(gateway));
         let apps: Vec<AppId> = self.apps.keys().cloned().collect();
         for id in apps {
             let Some(record) = self.apps.get_mut(&id) else { continue };

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use config::link::{Depth, Failure};
-use config::model::AppId;
+use config::model::{AppId, Label};
+
+use crate::limits::Said;
 
 /// A moment by the wall clock: milliseconds since 1970 in UTC. For what outlives a run; within one, `Instant`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +90,24 @@ pub struct LoadedApps {
 pub struct RejectedApp {
     /// The id as it stands there.
     pub id: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What the table of limits holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LoadedLimits {
+    /// What admins have said, by name.
+    pub said: Vec<(Label, Said)>,
+    /// Rows that cannot be understood. What the file says holds instead, if it says something.
+    pub rejected: Vec<RejectedLimit>,
+}
+
+/// A row that cannot be understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RejectedLimit {
+    /// The name as it stands there.
+    pub name: String,
     /// What is wrong with it.
     pub why: String,
 }

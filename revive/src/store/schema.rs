@@ -46,6 +46,13 @@ pub(super) const STEPS: &[&str] = &[
         next INTEGER NOT NULL CHECK (next > 0)
     ) STRICT;
     INSERT INTO instances VALUES (1, 1);",
+    // 1 → 2: without words, the file's limit of that name is switched off.
+    "CREATE TABLE limits (
+        name TEXT PRIMARY KEY,
+        words TEXT CHECK (words IS NULL OR json_valid(words)),
+        by TEXT NOT NULL,
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Refuses a file that is of a newer version, of another program, or damaged. Only reads.

@@ -10,6 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::limits::{self as limits_of_admins, Said, Word};
 
 pub(super) fn id(name: &str) -> AppId {
     AppId::from_name(&AppName::parse(name).unwrap())
@@ -37,6 +38,14 @@ pub(super) fn entry(n: usize) -> AuditEntry {
     }
 }
 
+fn label(text: &str) -> Label {
+    Label::parse(text).unwrap()
+}
+
+fn said(word: Word) -> Said {
+    Said { word, by: "ann".into(), since: UnixMillis(9) }
+}
+
 /// An open store in a directory of its own, which lasts as long as the `TempDir`.
 pub(super) fn fresh() -> (Store, TempDir) {
     let dir = TempDir::new().unwrap();
@@ -59,6 +68,14 @@ impl Store {
 
     fn lift_brake(&mut self, scope: &Scope) -> Result<(), StoreError> {
         pauses::lift(&self.connection, scope).map_err(|e| self.error(e))
+    }
+
+    fn say_limit(&mut self, name: &Label, said: &Said) -> Result<(), StoreError> {
+        limits::save(&self.connection, name, said).map_err(|e| self.error(e))
+    }
+
+    fn unsay_limit(&mut self, name: &Label) -> Result<(), StoreError> {
+        limits::forget(&self.connection, name).map_err(|e| self.error(e))
     }
 
     fn append_audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
@@ -194,6 +211,32 @@ fn a_file_of_version_1_opens() {
     assert_eq!(store.brakes().unwrap().len(), 1);
     assert_eq!(store.audit(9).unwrap().len(), 1);
     assert_eq!(store.reserve_instances(1).unwrap(), 77..78);
+    // What version 1 did not know is empty, and can be written.
+    assert_eq!(store.limits().unwrap(), LoadedLimits::default());
+    store.say_limit(&label("deploys"), &said(Word::Off)).unwrap();
+    assert_eq!(Store::open(dir.path()).unwrap().limits().unwrap().said.len(), 1);
+}
+
+#[test]
+fn limits_are_kept_in_the_apis_own_words() {
+    let (mut store, dir) = fresh();
+    let words = json!({ "match": { "paths": ["/a"] }, "key": "header:x-key", "rate": "5/2h", "burst": 1 });
+    let set = said(Word::Set(limits_of_admins::parse(label("set"), &words).unwrap().into()));
+    store.say_limit(&label("set"), &said(Word::Off)).unwrap();
+    store.say_limit(&label("set"), &set).unwrap();
+    store.say_limit(&label("off"), &said(Word::Off)).unwrap();
+    store.say_limit(&label("forgotten"), &said(Word::Off)).unwrap();
+    store.unsay_limit(&label("forgotten")).unwrap();
+    drop(store);
+    let mut store = Store::open(dir.path()).unwrap();
+    let there = [(label("off"), said(Word::Off)), (label("set"), set)];
+    assert_eq!(store.limits().unwrap(), LoadedLimits { said: there.to_vec(), rejected: Vec::new() });
+    raw(&dir).execute("UPDATE limits SET words = '{\"rate\": \"5/moon\"}' WHERE name = 'set'", []).unwrap();
+    store.say_limit(&label("other"), &said(Word::Off)).unwrap();
+    let loaded = store.limits().unwrap();
+    assert_eq!(loaded.said.len(), 2);
+    assert_eq!(loaded.rejected[0].name, "set");
+    assert!(loaded.rejected[0].why.contains("5/moon"), "{loaded:?}");
 }
 
 #[test]
@@ -203,7 +246,7 @@ fn a_newer_file_is_refused_untouched() {
     raw(&dir).pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(dir.path().join(FILE_NAME)).unwrap();
     let error = Store::open(dir.path()).unwrap_err();
-    assert!(matches!(error, StoreError::NewerVersion { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::NewerVersion { found: 99, known: 2, .. }), "{error}");
     assert!(error.to_string().contains("run the newer loco-edge"), "{error}");
     assert_eq!(fs::read(dir.path().join(FILE_NAME)).unwrap(), before);
 }

@@ -9,18 +9,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use config::model::AppId;
+use config::model::{AppId, Label};
 use tokio::sync::oneshot;
 
 use super::{AppRow, AuditEntry, Store, StoreError};
 use crate::brakes::{Pause, Scope};
+use crate::limits::Said;
 
 mod batch;
 mod mailbox;
 #[cfg(test)]
 mod tests;
 
-use batch::{AppWrite, Batch, PauseWrite};
+use batch::{AppWrite, Batch, LimitWrite, PauseWrite};
 use mailbox::{Mailbox, Read};
 
 /// A handle on the thread that writes; it can be cloned. With the last one the thread ends, after a last try to
@@ -95,6 +96,16 @@ impl Writer {
     /// Forgets a pause.
     pub fn lift_brake(&self, scope: Scope) {
         self.0.0.add(|batch| batch.pause(scope, PauseWrite::Lift));
+    }
+
+    /// Remembers what an admin has said of a limit; it replaces what was said before.
+    pub fn say_limit(&self, name: Label, said: Said) {
+        self.0.0.add(|batch| batch.limit(name, LimitWrite::Say(said)));
+    }
+
+    /// Forgets what an admin has said of a limit.
+    pub fn unsay_limit(&self, name: Label) {
+        self.0.0.add(|batch| batch.limit(name, LimitWrite::Unsay));
     }
 
     /// Appends to the audit, of which the newest [`AUDIT_KEPT`](super::AUDIT_KEPT) entries are kept.

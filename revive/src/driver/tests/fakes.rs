@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use config::link::{
-    self, Activity, Depth, Failure, GatewayEnd, Instance, Phase, ReviveEnd, Round, Status, Table, ToGateway,
-    ToRevive,
+    self, Activity, Depth, Failure, GatewayEnd, Instance, Limits, Phase, ReviveEnd, Round, Status, Table,
+    ToGateway, ToRevive,
 };
 use config::model::{
-    After, App, AppId, AppName, Check, Health, HostPattern, Label, PathPrefix, ProcessSpec, RouteMatch,
-    SleepPolicy, Source, Tenant, WakeMode, WakePolicy,
+    After, App, AppId, AppName, Check, Health, HostPattern, Label, Limit, PathPrefix, ProcessSpec,
+    RouteMatch, SleepPolicy, Source, Tenant, WakeMode, WakePolicy,
 };
 use config::settings;
 use prometheus_client::registry::Registry;
@@ -103,7 +103,7 @@ pub(super) struct Edge {
     reports: Reports,
     /// Seconds by which somebody has put the wall clock forward.
     pub(super) clock_step: Arc<AtomicU64>,
-    store: Writer,
+    pub(super) store: Writer,
     _state: tempfile::TempDir,
 }
 
@@ -121,12 +121,27 @@ impl Edge {
         Self::braked(apps, max_concurrent_wakes, limits, Brakes::default())
     }
 
+    /// One whose file has these limits.
+    pub(super) fn limited(apps: impl IntoIterator<Item = App>, of_file: Vec<Arc<Limit>>) -> Self {
+        Self::made(apps, 1_000, RemovalLimits::default(), Brakes::default(), of_file)
+    }
+
     /// One whose earlier run has left these pauses.
     pub(super) fn braked(
         apps: impl IntoIterator<Item = App>,
         max_concurrent_wakes: usize,
         limits: RemovalLimits,
         brakes: Brakes,
+    ) -> Self {
+        Self::made(apps, max_concurrent_wakes, limits, brakes, Vec::new())
+    }
+
+    fn made(
+        apps: impl IntoIterator<Item = App>,
+        max_concurrent_wakes: usize,
+        limits: RemovalLimits,
+        brakes: Brakes,
+        of_file: Vec<Arc<Limit>>,
     ) -> Self {
         let state = tempfile::tempdir().unwrap();
         let store = Writer::spawn(Store::open(state.path()).unwrap()).unwrap();
@@ -145,6 +160,8 @@ impl Edge {
             reports: reported,
             instances: 1..1_000_000,
             brakes,
+            limits: of_file,
+            limits_said: Vec::new(),
             guard: RemovalGuard::new(limits, began, began_wall.into()),
             store: store.clone(),
             metrics: crate::metrics::Metrics::register(&mut Registry::default()),
@@ -200,13 +217,12 @@ impl Edge {
 
     async fn attach(&self, end: GatewayEnd, revive: ReviveEnd) -> Gateway {
         self.handle.attach(revive).await.unwrap();
-        let table = Table { generation: 0, apps: Vec::new() };
-        let mut gateway = Gateway { end, table, in_line: HashSet::new() };
-        match soon(gateway.end.rx.recv()).await.unwrap() {
-            ToGateway::Table(table) => gateway.table = table,
-            other => panic!("the table comes first, not {other:?}"),
-        }
-        gateway
+        let (mut end, in_line) = (end, HashSet::new());
+        let (limits, table) = match (end.rx.recv().await.unwrap(), end.rx.recv().await.unwrap()) {
+            (ToGateway::Limits(limits), ToGateway::Table(table)) => (limits, table),
+            other => panic!("first the limits, then the table, not {other:?}"),
+        };
+        Gateway { end, limits, table, in_line }
     }
 
     /// Has an app woken by this gateway, which says that it is up; returns its instance.
@@ -269,6 +285,8 @@ impl Edge {
 pub(super) struct Gateway {
     pub(super) end: GatewayEnd,
     /// What it got when it attached.
+    pub(super) limits: Limits,
+    /// And then.
     pub(super) table: Table,
     /// Apps that it has heard stand in line.
     pub(super) in_line: HashSet<AppId>,

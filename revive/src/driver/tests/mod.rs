@@ -7,6 +7,7 @@ mod brakes;
 mod crashing;
 mod fakes;
 mod idle;
+mod limits;
 mod links;
 mod sleeping;
 mod waking;

@@ -1,15 +1,16 @@
-//! Writes that are made together: per app and scope the newest only, of the audit all.
+//! Writes that are made together: per app, scope and limit the newest only, of the audit all.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-use config::model::AppId;
+use config::model::{AppId, Label};
 use rusqlite::Connection;
 
-use super::super::{AUDIT_KEPT, AppRow, AuditEntry, apps, audit, pauses};
+use super::super::{AUDIT_KEPT, AppRow, AuditEntry, apps, audit, limits, pauses};
 use crate::brakes::{Pause, Scope};
+use crate::limits::Said;
 
-/// How many apps, and how many scopes, a batch holds at most: what the platform has at most.
+/// How many apps, scopes and limits a batch holds at most of each: what the platform has at most.
 pub(super) const MAX_KEYS: usize = 200_000;
 
 #[derive(Debug)]
@@ -24,10 +25,17 @@ pub(super) enum PauseWrite {
     Lift,
 }
 
+#[derive(Debug)]
+pub(super) enum LimitWrite {
+    Say(Said),
+    Unsay,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     apps: HashMap<AppId, AppWrite>,
     pauses: HashMap<Scope, PauseWrite>,
+    limits: HashMap<Label, LimitWrite>,
     /// No longer than what would be kept of it.
     audit: VecDeque<AuditEntry>,
 }
@@ -38,7 +46,7 @@ impl Batch {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.apps.len() + self.pauses.len() + self.audit.len()
+        self.apps.len() + self.pauses.len() + self.limits.len() + self.audit.len()
     }
 
     /// Adds a write; returns how many are lost by that.
@@ -51,6 +59,11 @@ impl Batch {
         insert(&mut self.pauses, scope, write)
     }
 
+    /// As [`Self::app`].
+    pub(super) fn limit(&mut self, name: Label, write: LimitWrite) -> usize {
+        insert(&mut self.limits, name, write)
+    }
+
     /// As [`Self::app`]. The oldest is lost, as it would be from the table.
     pub(super) fn audit(&mut self, entry: AuditEntry) -> usize {
         self.audit.push_back(entry);
@@ -60,11 +73,12 @@ impl Batch {
 
     /// Adds a batch that is newer than this one; returns how many are lost by that.
     pub(super) fn absorb(&mut self, newer: Self) -> usize {
-        let Self { apps, pauses, audit } = newer;
+        let Self { apps, pauses, limits, audit } = newer;
         let apps = apps.into_iter().map(|(app, write)| self.app(app, write)).sum::<usize>();
         let pauses = pauses.into_iter().map(|(scope, write)| self.pause(scope, write)).sum::<usize>();
+        let limits = limits.into_iter().map(|(name, write)| self.limit(name, write)).sum::<usize>();
         let audit = audit.into_iter().map(|entry| self.audit(entry)).sum::<usize>();
-        apps + pauses + audit
+        apps + pauses + limits + audit
     }
 
     pub(super) fn write_to(&self, connection: &Connection) -> rusqlite::Result<()> {
@@ -78,6 +92,12 @@ impl Batch {
             match write {
                 PauseWrite::Set(pause) => pauses::set(connection, scope, pause)?,
                 PauseWrite::Lift => pauses::lift(connection, scope)?,
+            }
+        }
+        for (name, write) in &self.limits {
+            match write {
+                LimitWrite::Say(said) => limits::save(connection, name, said)?,
+                LimitWrite::Unsay => limits::forget(connection, name)?,
             }
         }
         self.audit.iter().try_for_each(|entry| audit::append(connection, entry))
