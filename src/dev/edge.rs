@@ -11,7 +11,7 @@ use config::load::Loaded;
 use config::model::{App, AppId};
 use gateway::Gateway;
 use prometheus_client::registry::Registry;
-use revive::admin::{self, Admin, Readiness};
+use revive::admin::{self, Admin, Counts, Readiness, Tokens};
 use revive::brakes::{RemovalGuard, RemovalLimits};
 use revive::driver::{Driver, Handle, Parts};
 use revive::metrics::Metrics;
@@ -43,8 +43,8 @@ pub(super) struct Sockets {
 impl Sockets {
     pub(super) async fn bind(args: &cli::Dev, loaded: &Loaded, kept: &Kept) -> Result<Self, String> {
         let ports = Ports::bind(args.listen, &loaded.apps, &kept.apps.apps)?;
-        if !args.admin.ip().is_loopback() {
-            tracing::warn!(address = %args.admin, "the admin API asks for no password: whoever reaches it can end apps");
+        if !args.admin.ip().is_loopback() && loaded.tokens.is_empty() {
+            return Err(unguarded(args.admin));
         }
         let admin = TcpListener::bind(args.admin).await;
         let admin = admin.map_err(|error| ports::taken("--admin", args.admin, &error))?;
@@ -80,9 +80,10 @@ impl Edge {
             .map_err(|error| error.to_string())?;
         gateway.register(&mut registry);
         handle.attach(revive_end).await.map_err(|error| error.to_string())?;
-        let ready = Readiness::default();
-        let registry = Arc::new(registry);
-        let api = Admin { handle: handle.clone(), store: writer.clone(), registry, ready: ready.clone() };
+        let counts = Counts::register(&mut registry);
+        let figures = (Arc::new(registry), counts);
+        let api = Admin::new(handle.clone(), writer.clone(), figures, Tokens::new(loaded.tokens.clone()));
+        let ready = api.ready.clone();
         let serving = tokio::spawn(admin::serve(admin, api));
         is_ready.await.map_err(|_| "the gateway ended before it was ready".to_owned())?;
         let apps = ports.addresses(&loaded.apps);
@@ -112,6 +113,15 @@ impl Edge {
     }
 }
 
+/// Why the admin API does not answer there.
+fn unguarded(address: SocketAddr) -> String {
+    format!(
+        "--admin {address}: without tokens, whoever reaches this address could end apps; add an [[admin.token]] to the \
+         file, or keep to loopback, for example --admin 127.0.0.1:{}",
+        address.port()
+    )
+}
+
 /// The control plane, ready to run.
 fn revive(
     loaded: &Loaded,
@@ -135,6 +145,8 @@ fn revive(
         reports,
         instances: kept.instances,
         brakes: kept.brakes,
+        limits: loaded.limits.clone(),
+        limits_said: kept.limits,
         guard: RemovalGuard::new(limits, Instant::now(), SystemTime::now().into()),
         store: kept.writer,
         metrics: Metrics::register(registry),

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use config::load::Loaded;
+use config::model::Label;
 use revive::brakes::Brakes;
+use revive::limits::Said;
 use revive::platform::process::{Records, leftovers};
 use revive::store::{LoadedApps, Store, Writer};
 
@@ -20,6 +22,7 @@ pub(super) struct Kept {
     pub(super) records: Records,
     pub(super) apps: LoadedApps,
     pub(super) brakes: Brakes,
+    pub(super) limits: Vec<(Label, Said)>,
     pub(super) instances: Range<u64>,
     pub(super) writer: Writer,
 }
@@ -35,8 +38,26 @@ impl Kept {
             ended = end_leftovers(&records, loaded) => ended?,
             () = stop.asked() => return Ok(None),
         }
-        let (apps, brakes, instances, writer) = open_store(&dir)?;
-        Ok(Some(Self { dir, records, apps, brakes, instances, writer }))
+        let (store, apps) = open_store(&dir)?;
+        Ok(Some(Self::read(dir, records, apps, store)?))
+    }
+}
+
+impl Kept {
+    fn read(dir: PathBuf, records: Records, apps: LoadedApps, mut store: Store) -> Result<Self, String> {
+        let brakes = store.brakes().map_err(|error| error.to_string())?.into_iter().collect();
+        let limits = store.limits().map_err(|error| error.to_string())?;
+        for rejected in &limits.rejected {
+            tracing::error!(
+                limit = rejected.name,
+                why = rejected.why,
+                "an admin's limit cannot be understood: it does not hold"
+            );
+        }
+        let instances = store.reserve_instances(INSTANCES).map_err(|error| error.to_string())?;
+        let writer =
+            Writer::spawn(store).map_err(|error| format!("cannot start the store's thread: {error}"))?;
+        Ok(Self { dir, records, apps, brakes, limits: limits.said, instances, writer })
     }
 }
 
@@ -45,16 +66,13 @@ pub(super) fn remove_addresses(dir: &Path) -> Result<(), String> {
     Addresses::remove(dir).map_err(|error| format!("cannot clear {}: {error}", dir.display()))
 }
 
-fn open_store(dir: &Path) -> Result<(LoadedApps, Brakes, Range<u64>, Writer), String> {
-    let mut store = Store::open(dir).map_err(|error| error.to_string())?;
+fn open_store(dir: &Path) -> Result<(Store, LoadedApps), String> {
+    let store = Store::open(dir).map_err(|error| error.to_string())?;
     let apps = store.load_apps().map_err(|error| error.to_string())?;
     for rejected in &apps.rejected {
         tracing::warn!(app = rejected.id, why = rejected.why, "forgotten: its record cannot be understood");
     }
-    let brakes = store.brakes().map_err(|error| error.to_string())?.into_iter().collect();
-    let instances = store.reserve_instances(INSTANCES).map_err(|error| error.to_string())?;
-    let writer = Writer::spawn(store).map_err(|error| format!("cannot start the store's thread: {error}"))?;
-    Ok((apps, brakes, instances, writer))
+    Ok((store, apps))
 }
 
 async fn end_leftovers(records: &Records, loaded: &Loaded) -> Result<(), String> {

@@ -1,10 +1,12 @@
 //! What requests say, taken out of them; what cannot be understood is a problem like any other.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use config::model::{AppId, AppName};
+use config::model::{AppId, AppName, Label, Limit};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::problem::Problem;
 
@@ -24,6 +26,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     }
 }
 
+/// The limit that the path names; whether there is one is another question.
+pub(super) struct LimitName(pub(super) Label);
+
+impl<S: Send + Sync> FromRequestParts<S> for LimitName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state).await?;
+        Limit::parse_name(&name).map(Self).map_err(|error| Problem::bad_request(&error.to_string()))
+    }
+}
+
 /// The parameters of the query.
 pub(super) struct Parameters<T>(pub(super) T);
 
@@ -36,6 +50,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     }
 }
 
+/// The body, as JSON, whatever its type is said to be.
+pub(super) struct Body(pub(super) Value);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, state).await?;
+        let json = serde_json::from_slice(&bytes);
+        json.map(Self).map_err(|error| Problem::bad_request(&format!("the body is no JSON: {error}")))
+    }
+}
+
 impl From<PathRejection> for Problem {
     fn from(rejection: PathRejection) -> Self {
         Self::bad_request(&rejection.body_text())
@@ -45,5 +72,11 @@ impl From<PathRejection> for Problem {
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
         Self::bad_request(&rejection.body_text())
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::body(rejection.status(), &rejection.body_text())
     }
 }

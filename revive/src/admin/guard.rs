@@ -14,7 +14,12 @@ use super::problem::Problem;
 
 /// The names the API answers under, with port.
 #[derive(Clone, Debug)]
-pub struct Guard(Arc<[String]>);
+pub struct Guard {
+    names: Arc<[String]>,
+    /// The port, where it listens on all addresses: it answers under each of them. No name that resolves to one is
+    /// an address, so nobody can rebind it.
+    any: Option<u16>,
+}
 
 impl Guard {
     /// For a listener at this address.
@@ -22,21 +27,28 @@ impl Guard {
         let port = address.port();
         let names = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}"));
         let own = Some(address.to_string()).filter(|own| !names.contains(own));
-        Self(names.into_iter().chain(own).collect())
+        let any = address.ip().is_unspecified().then_some(port);
+        Self { names: names.into_iter().chain(own).collect(), any }
     }
 
     fn knows(&self, host: &str) -> bool {
-        self.0.iter().any(|name| name.eq_ignore_ascii_case(host))
+        let literal = host.parse().is_ok_and(|address: SocketAddr| Some(address.port()) == self.any);
+        literal || self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    /// Whether a page from there is one of ours. Of the addresses, each is an origin of its own.
+    fn same(&self, from: &str, host: &str) -> bool {
+        from.eq_ignore_ascii_case(host) || self.names.iter().any(|name| name.eq_ignore_ascii_case(from))
     }
 
     fn allows(&self, headers: &HeaderMap, target: Option<&str>) -> Result<(), Problem> {
         let host = target.or_else(|| text(headers.get(header::HOST)));
-        if !host.is_some_and(|host| self.knows(host)) {
-            let names = self.0.join(", ");
+        let Some(host) = host.filter(|host| self.knows(host)) else {
+            let names = self.names.join(", ");
             return Err(Problem::forbidden(&format!("the admin API answers as {names} only; name it so")));
-        }
+        };
         let foreign = match text(headers.get(header::ORIGIN)) {
-            Some(origin) => !origin.strip_prefix("http://").is_some_and(|host| self.knows(host)),
+            Some(origin) => !origin.strip_prefix("http://").is_some_and(|from| self.same(from, host)),
             None => headers.contains_key(header::ORIGIN),
         };
         // Browsers add it to every request, also to those without Origin (Fetch Metadata).
@@ -70,8 +82,27 @@ mod tests {
 
     #[test]
     fn its_names_are_said_once_and_its_own_address_is_one() {
-        let names = |address: [u8; 4]| Guard::of((address, 9_901).into()).0.join(" ");
+        let names = |address: [u8; 4]| Guard::of((address, 9_901).into()).names.join(" ");
         assert_eq!(names([127, 0, 0, 1]), "localhost:9901 127.0.0.1:9901 [::1]:9901");
         assert_eq!(names([10, 0, 0, 1]), "localhost:9901 127.0.0.1:9901 [::1]:9901 10.0.0.1:9901");
+    }
+
+    #[test]
+    fn where_it_listens_on_all_addresses_it_answers_under_each() {
+        let guard = Guard::of(([0, 0, 0, 0], 9_901).into());
+        let asked = |host: &'static str, origin: Option<&'static str>| {
+            let host = Some(("host", host)).into_iter();
+            let pairs = host.chain(origin.map(|origin| ("origin", origin)));
+            let headers = pairs.map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            guard.allows(&headers.collect(), None).is_ok()
+        };
+        assert!(asked("10.0.0.7:9901", None) && asked("[2001:db8::1]:9901", None));
+        assert!(asked("10.0.0.7:9901", Some("http://10.0.0.7:9901")));
+        assert!(!asked("10.0.0.7:9901", Some("http://10.0.0.8:9901")));
+        assert!(!asked("10.0.0.7:80", None) && !asked("evil.example:9901", None));
+        let one = Guard::of(([10, 0, 0, 1], 9_901).into());
+        assert!(!one.knows("10.0.0.7:9901") && one.knows("10.0.0.1:9901"));
     }
 }
