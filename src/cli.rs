@@ -5,9 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::admin::Admin;
+
 /// An edge gateway with scale-to-zero: apps sleep when nobody asks for them, and wake when somebody does.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = "Start with: loco-edge dev examples/apps.toml")]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Start with: loco-edge dev examples/apps.toml, then: loco-edge admin apps"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -17,6 +23,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Dev(Dev),
     Check(Check),
+    Admin(Admin),
 }
 
 /// Run the apps of a file on this machine
@@ -34,7 +41,7 @@ pub(crate) struct Dev {
     /// Where requests come in; port 0 takes any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Where the admin API answers; keep it on loopback, it asks for no password
+    /// Where the admin API answers; on loopback, unless the file has an [[admin.token]]
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
     pub admin: SocketAddr,
     /// What must outlive a run; by default .loco-edge/NAME beside the file NAME.toml

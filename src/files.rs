@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use rustix::process::{Pid, test_kill_process};
+use serde_json::{Value, json};
 
 /// The process's variables; those that are not UTF-8 are none of ours.
 pub(crate) fn variables() -> Vec<(String, String)> {
@@ -21,6 +22,19 @@ pub(crate) fn colourful(stream: &impl IsTerminal) -> bool {
 pub(crate) fn default_state(file: &Path) -> PathBuf {
     let name = file.file_stem().unwrap_or(file.as_os_str());
     file.parent().unwrap_or(Path::new("")).join(".loco-edge").join(name)
+}
+
+/// Where the admin API of the edge answers that runs with this state directory, if one does: the address of an edge
+/// that was killed may be somebody else's by now.
+pub(crate) fn running(state: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(state.join("edge.json")).ok()?;
+    let said: Value = serde_json::from_str(&text).ok()?;
+    let pid = Pid::from_raw(said["pid"].as_i64()?.try_into().ok()?)?;
+    match test_kill_process(pid) {
+        // It is somebody else's, but there.
+        Ok(()) | Err(rustix::io::Errno::PERM) => said["admin"].as_str().map(str::to_owned),
+        Err(_) => None,
+    }
 }
 
 /// The real addresses of a run, for programs that start the edge on port 0.

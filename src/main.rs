@@ -3,8 +3,10 @@
 //! ```text
 //!   loco-edge dev apps.toml     both halves in one process, apps are local programs
 //!   loco-edge check apps.toml   every mistake in a file at once
+//!   loco-edge admin apps        look at a running edge, and tell it what to do
 //! ```
 
+mod admin;
 mod check;
 mod cli;
 mod dev;
@@ -22,5 +24,6 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Dev(args) => dev::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Admin(args) => admin::run(&args),
     }
 }
