@@ -9,6 +9,9 @@ mod checksum;
 mod harness;
 
 mod admin;
+mod admin_cli;
+mod admin_limits;
+mod admin_tokens;
 mod answers;
 mod balancing;
 mod check;
@@ -23,6 +26,7 @@ mod identity;
 mod kill;
 mod logs;
 mod metrics;
+mod openapi;
 mod proxying;
 mod races;
 mod real_programs;

@@ -22,6 +22,17 @@ impl Edge {
         answer.unwrap_or_else(|broken| panic!("{method} {target} of the admin API: {broken:?}"))
     }
 
+    /// A request to the admin API, to be sent with [`Self::tell_this`].
+    pub(crate) fn to_admin(&self, method: &str, target: &str) -> Request {
+        Request::new(method, &self.admin.to_string(), target)
+    }
+
+    /// Asks the admin API; fails if there is no whole answer.
+    pub(crate) async fn tell_this(&self, request: &Request) -> Answer {
+        let answer = Wire::connect(self.admin).await.ask(request).await;
+        answer.unwrap_or_else(|broken| panic!("{request:?} to the admin API: {broken:?}"))
+    }
+
     /// `GET /v1/apps/NAME`.
     pub(crate) async fn app(&self, name: &str) -> Value {
         let answer = self.tell("GET", &format!("/v1/apps/{name}")).await;

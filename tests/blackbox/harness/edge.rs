@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::apps::test_app;
 use super::message::{Answer, Request};
 use super::process::{self, Signal};
-use super::wait::{PATIENCE, eventually};
+use super::wait::{PATIENCE, eventually, within};
 use super::wire::{Broken, Wire};
 
 /// Longer than the defaults of `drain_timeout` and `stop_timeout` together.
@@ -49,6 +49,16 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     // Apps inherit it, so that what is left of them can be found, whatever they do to their groups.
     command.env("LOCO_TEST_DIRECTORY", directory);
     command
+}
+
+/// Runs it to its end: its status, and what it wrote to stdout and to stderr.
+pub(crate) async fn ended(mut command: Command) -> (Option<i32>, String, String) {
+    // A command that wrongly goes on serving is no command that ends: the wait for it must not hang the tests.
+    let output =
+        tokio::task::spawn_blocking(move || command.stdout(Stdio::piped()).stderr(Stdio::piped()).output());
+    let output = within(PATIENCE, "the command ends", output).await.expect("no panic").expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 impl Edge {

@@ -3,6 +3,7 @@
 //! ```text
 //!  apps (the file) ─► edge (the process, its state, its log) ─► admin (what it says of itself)
 //!  message (requests, answers) ─► wire (a connection, byte by byte)        process (what /proc says)
+//!  schema (what the OpenAPI file says of an answer)
 //!  upstream: an app that the test plays itself
 //!  proof: that all this sees what it should, with no edge in between
 //! ```
@@ -13,14 +14,16 @@ mod edge;
 mod message;
 mod process;
 mod proof;
+mod schema;
 mod upstream;
 mod wait;
 mod wire;
 
 pub(crate) use apps::{App, file, program_of};
-pub(crate) use edge::{Edge, Ran, command};
+pub(crate) use edge::{Edge, Ran, command, ended};
 pub(crate) use message::{Answer, Request};
 pub(crate) use process::{Signal, cpu_time, peak_rss, process_state, rss, runs, signal};
+pub(crate) use schema::{resolved, violations};
 pub(crate) use upstream::{Far, OK, Upstream};
 pub(crate) use wait::{PATIENCE, eventually, let_pass, within};
 pub(crate) use wire::{Broken, Wire};
