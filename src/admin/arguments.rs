@@ -26,6 +26,7 @@ pub(crate) struct Admin {
 
 /// Which edge is asked, and who asks.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Which edge, and who asks")]
 pub(crate) struct WhichEdge {
     /// Where its admin API answers, such as 127.0.0.1:9901
     #[arg(long, value_name = "ADDRESS", env = "LOCO_EDGE_ADMIN", global = true)]

@@ -176,6 +176,8 @@ fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
     use config::model::Label;
 
     use super::*;
@@ -203,5 +205,37 @@ mod tests {
         }
         assert_eq!(claim(&tokens, None), Claim::Silent);
         assert_eq!(claim(&[], Some(&HeaderValue::from_static("Bearer x"))), Claim::Local);
+    }
+
+    /// Target 27: whoever says a secret while it is there gets no 401, however often secrets are replaced.
+    #[test]
+    fn a_secret_is_replaced_while_much_is_asked() {
+        const ROUNDS: u32 = 1_000;
+        let said = |n: u32| HeaderValue::from_str(&format!("Bearer {n}")).unwrap();
+        let tokens = Tokens::new(vec![token("ann", Role::Admin, &["0"])]);
+        // The secret that everybody uses now: it is there before it is used, and until another is.
+        let (used, asked) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while used.load(SeqCst) < ROUNDS {
+                        let secret = used.load(SeqCst);
+                        let claim = claim(&tokens.now(), Some(&said(secret)));
+                        if used.load(SeqCst) == secret {
+                            assert_eq!(claim, Claim::Known("ann".into(), Role::Admin), "{secret}");
+                            asked.fetch_add(1, SeqCst);
+                        }
+                    }
+                });
+            }
+            for n in 0..ROUNDS {
+                let (old, new) = (n.to_string(), (n + 1).to_string());
+                tokens.replace(vec![token("ann", Role::Admin, &[&old, &new])]);
+                used.store(n + 1, SeqCst);
+                tokens.replace(vec![token("ann", Role::Admin, &[&new])]);
+                assert_eq!(claim(&tokens.now(), Some(&said(n))), Claim::Wrong);
+            }
+        });
+        assert!(asked.into_inner() > 0);
     }
 }
