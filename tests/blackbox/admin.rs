@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{App, Edge, Request, Wire, file};
+use crate::harness::{App, Edge, PATIENCE, Request, Wire, eventually, file};
 
 async fn two() -> Edge {
     let tenant = r#"tenant = { org = "acme", workspace = "shop" }"#;
@@ -104,6 +104,12 @@ async fn pauses_are_shown_and_said_again_after_a_restart() {
     let mut edge = two().await;
     assert_eq!(edge.tell("GET", "/v1/sleep").await.json()["pauses"], json!([]));
     assert_eq!(edge.tell("POST", "/v1/sleep/pause?workspace=shop").await.status, 200);
+    // Lines of the log are written behind, and a kill would take them along.
+    eventually(PATIENCE, "the pause is in the log", async || {
+        let log = edge.log();
+        if log.contains("sleep is paused") { Ok(()) } else { Err(log) }
+    })
+    .await;
     edge.kill();
     edge.restart().await;
     let sleep = edge.tell("GET", "/v1/sleep").await.json();

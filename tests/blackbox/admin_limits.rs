@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, App, Edge, file};
+use crate::harness::{Answer, App, Edge, PATIENCE, Request, eventually, file, scaled};
 
 const DEPLOYS: &str = "
 [[limit]]
@@ -141,4 +141,30 @@ async fn each_change_is_audited_with_what_was_before() {
     let metrics = edge.tell("GET", "/metrics").await.text();
     let line = r#"loco_edge_admin_requests_total{route="/v1/limits/{name}",method="DELETE",status="200"} 2"#;
     assert!(metrics.contains(line), "{line} in:\n{metrics}");
+}
+
+/// The answer to a change comes when every gateway counts by it, so there is no request to which it is too late.
+#[tokio::test]
+async fn a_change_holds_for_the_very_next_request() {
+    let edge = Edge::start(&file(&[App::named("hello")])).await;
+    edge.wake("hello").await;
+    let ask = async || edge.ask(Request::get("hello", "/limited")).await.status;
+    for round in 0..scaled(200) {
+        let name = format!("round-{round}");
+        let words = json!({ "key": "client", "rate": "1/h", "match": { "paths": ["/limited"] } });
+        assert_eq!(edge.limit("PUT", &name, &words).await.status, 201);
+        assert_eq!((ask().await, ask().await), (200, 429), "round {round}");
+        assert_eq!(edge.ask(Request::get("hello", "/")).await.status, 200, "another path");
+        let more = json!({ "key": "client", "rate": "1000/s", "match": { "paths": ["/limited"] } });
+        assert_eq!(edge.limit("PUT", &name, &more).await.status, 200);
+        // What has been counted stays counted: of 1000 a second, one is soon over.
+        eventually(PATIENCE, "the higher limit lets through", async || match ask().await {
+            200 => Ok(()),
+            other => Err(other),
+        })
+        .await;
+        assert_eq!(edge.limit("PUT", &name, &words).await.status, 200);
+        assert_eq!(edge.limit("DELETE", &name, &json!({})).await.status, 200);
+        assert_eq!(ask().await, 200, "round {round}: nothing limits it any more");
+    }
 }
