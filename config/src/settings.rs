@@ -1,6 +1,9 @@
 //! Sizes and clocks. The defaults are the product's promises towards hostile clients.
 
+use std::fmt;
 use std::time::Duration;
+
+use crate::model::Rate;
 
 /// Settings of both halves.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -63,6 +66,45 @@ pub struct Gateway {
     pub upstream_idle_timeout: Duration,
     /// How long open requests may finish after SIGTERM.
     pub drain_timeout: Duration,
+    /// Keys of each limit that have a count of their own.
+    pub max_limit_keys: usize,
+    /// Sleeping apps of one tenant that one client address may wake; `None`: as many as it likes.
+    pub max_wakes_per_client: Option<Rate>,
+    /// By which tokens are verified whose claims limits count by: none to two.
+    pub claim_secrets: Vec<Secret>,
+}
+
+/// A secret; it is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<str>);
+
+/// Why a text is no [`Secret`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a secret has at least {} bytes (RFC 7518, section 3.2)", Secret::LEAST)]
+pub struct SecretError;
+
+impl Secret {
+    /// Bytes of the shortest.
+    pub const LEAST: usize = 32;
+
+    /// Parses a secret.
+    ///
+    /// # Errors
+    /// Where it is too short to be one.
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        if text.len() >= Self::LEAST { Ok(Self(text.into())) } else { Err(SecretError) }
+    }
+
+    /// The secret.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl Default for Gateway {
@@ -92,6 +134,9 @@ impl Default for Gateway {
             retry_budget: 20,
             upstream_idle_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
+            max_limit_keys: 100_000,
+            max_wakes_per_client: None,
+            claim_secrets: Vec::new(),
         }
     }
 }

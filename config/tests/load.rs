@@ -238,6 +238,42 @@ fn no_mistake_shows_a_secret() {
 }
 
 #[test]
+fn secrets_for_claims_are_long_few_and_not_shown() {
+    let long = "hunter2-hunter2-hunter2-hunter2-hunter2";
+    let secrets = |list: &str| {
+        parsed(&format!("[gateway]\nclaim_secrets = {list}\n[[app]]\nname = \"a\"\ncommand = [\"a\"]\n"))
+    };
+    let loaded = secrets(&format!("[{long:?}, {long:?}]")).unwrap();
+    assert_eq!(loaded.settings.gateway.claim_secrets[1].as_bytes(), long.as_bytes());
+    assert!(!format!("{:?}", loaded.settings).contains("hunter2"));
+    for wrong in ["\"hunter2\"", "[\"hunter2\"]", "[7]", &format!("[{long:?}, {long:?}, {long:?}]")] {
+        let mistakes = secrets(wrong).unwrap_err();
+        assert_eq!(mistakes.iter().count(), 1, "{mistakes}");
+        assert!(
+            mistakes.to_string().contains("at least 32 bytes") && !mistakes.to_string().contains("hunter2")
+        );
+    }
+    let variable = variables(&[("LOCO_EDGE__GATEWAY__CLAIM_SECRETS", &format!("{long}, {long}x"))]);
+    let text = "[[app]]\nname = \"a\"\ncommand = [\"a\"]\n";
+    let loaded = parse("apps.toml", text, Path::new("/srv"), &variable).unwrap();
+    assert_eq!(loaded.settings.gateway.claim_secrets.len(), 2);
+}
+
+#[test]
+fn wakes_are_as_many_as_one_likes_or_so_many_in_so_long() {
+    let wakes = |value: &str| {
+        let text =
+            format!("[gateway]\nmax_wakes_per_client = {value}\n[[app]]\nname = \"a\"\ncommand = [\"a\"]\n");
+        parsed(&text).map(|loaded| loaded.settings.gateway.max_wakes_per_client)
+    };
+    assert_eq!(wakes("\"none\"").unwrap(), None);
+    assert_eq!(wakes("\"10/min\"").unwrap().unwrap().to_string(), "10/min");
+    for wrong in ["10", "\"10\"", "\"0/min\"", "false"] {
+        assert_eq!(wakes(wrong).unwrap_err().iter().count(), 1, "{wrong}");
+    }
+}
+
+#[test]
 fn what_is_not_written_has_the_documented_default() {
     let loaded = parsed("[[app]]\nname = \"a\"\ncommand = [\"a\"]\n").unwrap();
     let app = &loaded.apps[0];

@@ -59,6 +59,12 @@ pub enum Refusal {
     DeadlineExceeded,
     /// The app has as many requests as it may have.
     AppBusy,
+    /// A limit has no token left; there will be one after this.
+    RateLimited(Duration),
+    /// As many as a limit lets be open at once are open.
+    TooManyAtOnce,
+    /// The client has woken as many apps as it may; it may wake another after this.
+    TooManyWakes(Duration),
     /// The body is larger than allowed.
     BodyTooLarge,
     /// The client did not send the body that it announced.

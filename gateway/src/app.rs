@@ -181,6 +181,15 @@ impl App {
         }
     }
 
+    /// Whether it does not run, and nobody has asked for it yet.
+    pub fn sleeps_unasked(&self) -> bool {
+        let sleeps = match self.state().status {
+            Status::Asleep { .. } | Status::Failed { .. } => true,
+            Status::Awake { .. } | Status::Draining { .. } | Status::Waking { .. } => false,
+        };
+        sleeps && self.held() == 0 && !self.asked.load(Relaxed)
+    }
+
     /// The note has been read; whoever asks from now on sends another.
     pub fn note_read(&self, note: Sent) {
         let flag = match note {

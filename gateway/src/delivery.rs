@@ -7,6 +7,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::app::Open;
+use crate::limit::Leave;
 use crate::upstream::{self, Carrier, Upload};
 use crate::worker::{Slot, Worker};
 
@@ -21,7 +22,14 @@ pub struct Delivery {
 #[derive(Debug)]
 enum Stage {
     /// The body is on its way.
-    Streaming { worker: Rc<Worker>, slot: Rc<Slot>, connection: Carrier, upload: Option<Upload>, open: Open },
+    Streaming {
+        worker: Rc<Worker>,
+        slot: Rc<Slot>,
+        connection: Carrier,
+        upload: Option<Upload>,
+        open: Open,
+        leave: Leave,
+    },
     /// It has ended, and that is on record.
     Ended,
 }
@@ -43,15 +51,15 @@ impl Delivery {
         (worker, slot): (Rc<Worker>, Rc<Slot>),
         connection: Carrier,
         upload: Option<Upload>,
-        open: Open,
+        (open, leave): (Open, Leave),
         (began, status): (Instant, StatusCode),
     ) -> Self {
-        Self { stage: Stage::Streaming { worker, slot, connection, upload, open }, began, status }
+        Self { stage: Stage::Streaming { worker, slot, connection, upload, open, leave }, began, status }
     }
 
     /// The body has ended, in one way or another; only the first word counts.
     pub fn end(&mut self, ending: Ending) {
-        let Stage::Streaming { worker, slot, connection, upload, open } =
+        let Stage::Streaming { worker, slot, connection, upload, open, leave } =
             std::mem::replace(&mut self.stage, Stage::Ended)
         else {
             return;
@@ -68,7 +76,7 @@ impl Delivery {
         }
         // Those who wait because the app has all it may have get the room that is left here.
         let waited_for = (!slot.queue.borrow().is_empty()).then(|| open.app().clone());
-        drop(open);
+        drop((open, leave));
         if let Some(app) = waited_for {
             worker.let_go(&app);
         }

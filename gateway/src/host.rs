@@ -1,5 +1,8 @@
-//! The host that a request is for.
+//! The host that a request is for, and what is kept by patterns of hosts.
 
+use std::collections::HashMap;
+
+use config::model::HostPattern;
 use http::{Request, header};
 
 /// Room for a host in lower case: no DNS name is longer (RFC 1035, section 2.3.4).
@@ -27,6 +30,61 @@ pub fn of<'a, B>(request: &'a Request<B>, buffer: &'a mut Buffer) -> Option<&'a 
     lower.copy_from_slice(host.as_bytes());
     lower.make_ascii_lowercase();
     std::str::from_utf8(lower).ok()
+}
+
+/// Something for each of some patterns.
+#[derive(Debug)]
+pub struct Patterns<T> {
+    exact: HashMap<Box<str>, T>,
+    wildcard: HashMap<Box<str>, T>,
+}
+
+impl<T> Default for Patterns<T> {
+    fn default() -> Self {
+        Self { exact: HashMap::new(), wildcard: HashMap::new() }
+    }
+}
+
+impl<T> Patterns<T> {
+    /// What this very pattern has, or is given now.
+    pub fn entry(&mut self, pattern: &HostPattern) -> &mut T
+    where
+        T: Default,
+    {
+        let (hosts, host) = match pattern {
+            HostPattern::Exact(host) => (&mut self.exact, host),
+            HostPattern::Wildcard(suffix) => (&mut self.wildcard, suffix),
+        };
+        hosts.entry(host.as_str().into()).or_default()
+    }
+
+    /// What the pattern has that comes first for a host (lower case, without port): an exact one before a wildcard, a
+    /// longer wildcard before shorter ones.
+    pub fn find(&self, host: &str) -> Option<&T> {
+        self.exact.get(host).or_else(|| self.wildcards(host).next())
+    }
+
+    /// What comes first for all hosts of a pattern.
+    pub fn find_for(&self, pattern: &HostPattern) -> Option<&T> {
+        match pattern {
+            HostPattern::Exact(host) => self.find(host.as_str()),
+            HostPattern::Wildcard(suffix) => {
+                let suffix = suffix.as_str();
+                self.wildcard.get(suffix).or_else(|| self.wildcards(suffix).next())
+            }
+        }
+    }
+
+    /// What all wildcards have that a host lies below, the longest first.
+    pub fn wildcards(&self, host: &str) -> impl Iterator<Item = &T> {
+        let dots = if self.wildcard.is_empty() { &[] } else { host.as_bytes() };
+        memchr::memchr_iter(b'.', dots).filter_map(|dot| self.wildcard.get(&host[dot + 1..]))
+    }
+
+    /// All there is.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.exact.values_mut().chain(self.wildcard.values_mut())
+    }
 }
 
 fn without_port(host: &str) -> &str {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::body::{AppBody, Body};
 use crate::delivery::Delivery;
+use crate::limit::Leave;
 use crate::outbound::Exchanged;
 use crate::pipeline::Passage;
 use crate::upstream::{self, Answered, Upgrade};
@@ -18,6 +19,7 @@ use crate::{hop, tenant};
 pub fn response(
     worker: &Rc<Worker>,
     passage: Passage,
+    leave: Leave,
     (answered, exchanged): (Answered, Exchanged),
     began: Instant,
 ) -> Response<Body> {
@@ -38,8 +40,13 @@ pub fn response(
     // Hyper would answer in the app's version, and close where that is HTTP/1.0.
     parts.version = Version::HTTP_11;
     let slot = worker.slot(&route.app);
-    let delivery =
-        Delivery::new((worker.clone(), slot), connection, exchanged.upload, entered.open, (began, status));
+    let delivery = Delivery::new(
+        (worker.clone(), slot),
+        connection,
+        exchanged.upload,
+        (entered.open, leave),
+        (began, status),
+    );
     if let Some(connection) = upgrade {
         let app = Upgrade::of(connection, incoming);
         hop::ask_websocket(&mut parts.headers);

@@ -9,8 +9,8 @@
 //!                     answer ◄────┘       note ────────┴─────────────┘ probe
 //! ```
 //!
-//! A request's way is in [`pipeline`]. What all threads share is the [`table`], swapped as a whole, and each [`app`]'s
-//! state and counters; no lock is shared by all requests, none is held across an await.
+//! A request's way is in [`pipeline`]. What all threads share is the [`table`] and the [`limit`]s, each swapped as a
+//! whole, and each [`app`]'s state and counters; no lock is shared by all requests, none is held across an await.
 
 pub mod answer;
 pub mod app;
@@ -26,6 +26,7 @@ pub mod host;
 pub mod inbound;
 pub mod interim;
 pub mod language;
+pub mod limit;
 pub mod listen;
 pub mod note;
 pub mod outbound;

@@ -194,8 +194,8 @@ impl Post {
     fn serve(&self, stream: TcpStream, peer: SocketAddr, entry: Entry, room: OwnedSemaphorePermit) {
         tune(&stream, self.worker.settings.write_timeout);
         let client = hop::client_value(peer.ip());
-        let pipeline = Pipeline { worker: self.worker.clone(), fleet: self.fleet.clone(), entry, client };
-        let pipeline = Rc::new(pipeline);
+        let (worker, fleet) = (self.worker.clone(), self.fleet.clone());
+        let pipeline = Rc::new(Pipeline { worker, fleet, entry, peer: peer.ip(), client });
         let post = self.clone();
         let counted = Counted::new(self, room);
         tokio::task::spawn_local(async move {

@@ -1,15 +1,15 @@
 //! A request's way, on one screen: `Pipeline::proceed`.
 //!
 //! ```text
-//!   conn ─► route ─► visitor ─► admit ──awake──► tenant, hop ─► upstream ─► tenant, hop ─► conn
-//!             │                   │ not awake                        │
-//!             │                   ▼                                  │
-//!             │             wake_answer ─► hold ─► route once more   │
-//!             └───────────────────┴──────────── answer ◄─────────────┘ whoever stops it says why
+//!   conn ─► route ─► limit ─► visitor ─► admit ──awake──► tenant, hop ─► upstream ─► tenant, hop ─► conn
+//!             │        │                   │ not awake                        │
+//!             │        │                   ▼                                  │
+//!             │        │             wake_answer ─► hold ─► route once more   │
+//!             └────────┴───────────────────┴──────────── answer ◄─────────────┘ whoever stops it says why
 //! ```
 
 use std::cell::OnceCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ use crate::conn;
 use crate::deadline::Deadline;
 use crate::hold::{self, Ticket, Waited};
 use crate::language::Language;
+use crate::limit::{Asked, Leave, Told};
 use crate::listen::{Entry, Fleet};
 use crate::outbound::{Outbound, Unsent};
 use crate::page;
@@ -53,6 +54,8 @@ pub struct Pipeline {
     pub fleet: Arc<Fleet>,
     /// Where the connection came in.
     pub entry: Entry,
+    /// Who sends the requests.
+    pub peer: IpAddr,
     /// The client's address, for the app.
     pub client: HeaderValue,
 }
@@ -103,6 +106,7 @@ pub struct Stop {
 #[derive(Debug)]
 enum Why {
     Refused(Refusal),
+    Limited(Box<Told>),
     Waiting(Progress),
     AllIsWell(AllIsWell),
 }
@@ -130,6 +134,7 @@ impl Pipeline {
         let began = Instant::now();
         let mut route = self.route(&request)?;
         self.check_length(&request, &route)?;
+        let leave = self.limit(&request, &route, began)?;
         let mut caller = Caller::new(Passerby::of(&request, &route.model), began);
         let mut tries = Tries::default();
         let mut passage = self.admit(&request, route, &mut caller, &tries).await?;
@@ -141,7 +146,7 @@ impl Pipeline {
             match outbound.send(&self.worker, &passage).await {
                 Ok(answered) => {
                     passage.entered.open.succeeded();
-                    return Ok(inbound::response(&self.worker, passage, answered, began));
+                    return Ok(inbound::response(&self.worker, passage, leave, answered, began));
                 }
                 Err(unsent) => outbound = self.again(unsent, passage, &mut tries).await?,
             }
@@ -204,6 +209,13 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Counts a request, once, however long it waits and however often it is tried.
+    fn limit<B>(&self, request: &Request<B>, route: &Arc<Route>, now: Instant) -> Result<Leave, Stop> {
+        let asked = Asked { route, entry: &self.entry, client: self.peer };
+        let admitted = self.worker.limits.admit(request, asked, now);
+        admitted.map_err(|told| Stop { route: Some(route.clone()), why: Why::Limited(told) })
+    }
+
     /// Lets a request go to its app, at once or when it is up.
     async fn admit<B>(
         &self,
@@ -241,7 +253,11 @@ impl Pipeline {
         let policy = &route.model.wake;
         let asks = caller.asks(request);
         let may_wake = || caller.may_wake(|| route.app.spend_budget(policy.passersby.budget));
-        let (at_most, or) = match wake_answer::decide(&route.app.state(), policy, asks, may_wake) {
+        let answer = wake_answer::decide(&route.app.state(), policy, asks, may_wake);
+        if matches!(answer, WakeAnswer::Hold { .. } | WakeAnswer::Page) {
+            self.check_wake(route)?;
+        }
+        let (at_most, or) = match answer {
             WakeAnswer::Hold { at_most, or } => (at_most, or),
             WakeAnswer::Page => {
                 route.app.ask();
@@ -262,15 +278,30 @@ impl Pipeline {
         }
     }
 
+    /// Who would be the first to ask for an app may do so only for so many.
+    fn check_wake(&self, route: &Arc<Route>) -> Result<(), Stop> {
+        if !route.app.sleeps_unasked() {
+            return Ok(());
+        }
+        let may = self.worker.limits.admit_wake(self.peer, route, Instant::now());
+        may.map_err(|retry_after| Stop::at(route, Refusal::TooManyWakes(retry_after)))
+    }
+
     /// The answer to a request that does not reach its app.
     fn stopped(&self, stop: Stop, language: Language) -> Response<Body> {
         let app = stop.route.as_ref().map(|route| route.model.name.as_str());
+        let refuse = |refusal: Refusal| {
+            let counts =
+                stop.route.as_ref().map_or(&*self.worker.refusals, |route| &route.app.stats.refusals);
+            counts.count(&refusal);
+            refusal.response(app, language)
+        };
         match stop.why {
-            Why::Refused(refusal) => {
-                let counts =
-                    stop.route.as_ref().map_or(&*self.worker.refusals, |route| &route.app.stats.refusals);
-                counts.count(&refusal);
-                refusal.response(app, language)
+            Why::Refused(refusal) => refuse(refusal),
+            Why::Limited(told) => {
+                let mut response = refuse(told.refusal());
+                told.describe(response.headers_mut());
+                response
             }
             Why::AllIsWell(what) => answer::all_is_well(what, language),
             Why::Waiting(Progress { phase, elapsed, estimate }) => answer::waiting(&page::Waiting {

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::app::{App, Sent};
+use crate::limit::Limits;
 use crate::listen::Fleet;
 use crate::note::{Note, Notes};
 use crate::probe::Probers;
@@ -27,6 +28,7 @@ const ACTIVITY_INTERVAL: Duration = Duration::from_millis(250);
 pub struct Session {
     link: GatewayEnd,
     table: Arc<ArcSwap<Table>>,
+    limits: Arc<Limits>,
     fleet: Arc<Fleet>,
     notes: Notes,
     apps: HashMap<AppId, Arc<App>>,
@@ -40,11 +42,18 @@ pub struct Session {
 
 impl Session {
     /// A session that has heard nothing yet.
-    pub fn new(link: GatewayEnd, table: Arc<ArcSwap<Table>>, fleet: Arc<Fleet>, notes: Notes) -> Self {
+    pub fn new(
+        link: GatewayEnd,
+        table: Arc<ArcSwap<Table>>,
+        limits: Arc<Limits>,
+        fleet: Arc<Fleet>,
+        notes: Notes,
+    ) -> Self {
         let probers = Probers::new(link.tx.clone());
         Self {
             link,
             table,
+            limits,
             fleet,
             notes,
             apps: HashMap::new(),
@@ -73,7 +82,7 @@ impl Session {
                         // Whoever waited for the first table may have left.
                         let _left = ready.take().map(|ready| ready.send(()));
                     }
-                    Some(ToGateway::Limits(_)) => {}
+                    Some(ToGateway::Limits(limits)) => self.limit(limits).await,
                     Some(ToGateway::State { app, status }) => self.change(&app, status).await,
                     None => return,
                 },
@@ -106,6 +115,14 @@ impl Session {
         for (app, status) in states {
             self.apply(&app, status).await;
         }
+    }
+
+    /// Other limits. When this is said to be done, no request is judged by those before.
+    async fn limit(&mut self, limits: link::Limits) {
+        let (generation, count) = (limits.generation, limits.limits.len());
+        self.limits.replace(limits.limits);
+        tracing::info!(generation, limits = count, "limits in use");
+        self.send(ToRevive::LimitsInUse { generation }).await;
     }
 
     fn route(&mut self, model: Arc<model::App>, status: &Status) -> Option<Route> {

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use config::model::{self, AppId, HostPattern, PathPrefix};
+use config::model::{self, AppId, PathPrefix};
 
 use crate::app::App;
+use crate::host::Patterns;
 use crate::tenant::Identity;
 
 /// All routes of one generation.
 #[derive(Debug, Default)]
 pub struct Table {
-    exact: HashMap<Box<str>, Rules>,
-    wildcard: HashMap<Box<str>, Rules>,
+    hosts: Patterns<Rules>,
     apps: HashMap<AppId, Arc<Route>>,
 }
 
@@ -46,15 +46,11 @@ impl Table {
         let mut table = Self::default();
         for route in routes {
             for rule in &route.model.routes {
-                let (hosts, host) = match &rule.host {
-                    HostPattern::Exact(host) => (&mut table.exact, host),
-                    HostPattern::Wildcard(suffix) => (&mut table.wildcard, suffix),
-                };
-                hosts.entry(host.as_str().into()).or_default().0.push((rule.path.clone(), route.clone()));
+                table.hosts.entry(&rule.host).0.push((rule.path.clone(), route.clone()));
             }
             table.apps.insert(route.app.id.clone(), route);
         }
-        for rules in table.exact.values_mut().chain(table.wildcard.values_mut()) {
+        for rules in table.hosts.values_mut() {
             rules.0.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.as_str().len()));
         }
         table
@@ -66,7 +62,7 @@ impl Table {
     /// # Errors
     /// Where the request is nobody's.
     pub fn find(&self, host: &str, path: &str) -> Result<&Arc<Route>, NoRoute> {
-        let rules = self.rules(host).ok_or(NoRoute::UnknownHost)?;
+        let rules = self.hosts.find(host).ok_or(NoRoute::UnknownHost)?;
         let matching = rules.0.iter().find(|(prefix, _)| prefix.matches(path));
         matching.map(|(_, route)| route).ok_or(NoRoute::UnknownPath)
     }
@@ -79,17 +75,6 @@ impl Table {
     /// All routes, one for each app.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.apps.values()
-    }
-
-    fn rules(&self, host: &str) -> Option<&Rules> {
-        if let Some(rules) = self.exact.get(host) {
-            return Some(rules);
-        }
-        if self.wildcard.is_empty() {
-            return None;
-        }
-        let suffixes = memchr::memchr_iter(b'.', host.as_bytes()).map(|dot| &host[dot + 1..]);
-        suffixes.into_iter().find_map(|suffix| self.wildcard.get(suffix))
     }
 }
 

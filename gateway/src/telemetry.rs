@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::answer::Refusal;
 use crate::delivery::Ending;
+use crate::limit::{Figures, Limits, Whose};
 use crate::table::{Route, Table};
 
 /// Upper bounds of the duration's buckets, in seconds.
@@ -87,6 +88,8 @@ impl Refusals {
 pub struct GatewayMetrics {
     /// All apps.
     pub table: Arc<ArcSwap<Table>>,
+    /// All limits.
+    pub limits: Arc<Limits>,
     /// What was refused before it had an app.
     pub refusals: Arc<Refusals>,
 }
@@ -113,6 +116,7 @@ impl Collector for GatewayMetrics {
         gauge(&routes, &mut encoder, "loco_edge_held", "Requests that wait for the app to wake", |r| {
             r.app.held()
         })?;
+        limited(&self.limits.figures(), &mut encoder)?;
         self.refused(&routes, &mut encoder)
     }
 }
@@ -130,6 +134,42 @@ impl GatewayMetrics {
             }
         }
         Ok(())
+    }
+}
+
+/// What the limits have come to.
+fn limited(limits: &[Figures], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let name = |figures: &Figures| vec![("limit", figures.limit.name.to_string())];
+    let help = "Requests that a limit refused, by the workspace that they were for";
+    let mut family = encoder.encode_descriptor("loco_edge_limited", help, None, MetricType::Counter)?;
+    for figures in limits {
+        for (whose, count) in &figures.refused {
+            let labels = name(figures).into_iter().chain(whose_labels(whose)).collect();
+            sample(&mut family, labels, &ConstCounter::new(*count))?;
+        }
+    }
+    let help = "Requests whose key found no count of its own, and was estimated";
+    let mut family =
+        encoder.encode_descriptor("loco_edge_limit_overflows", help, None, MetricType::Counter)?;
+    for figures in limits.iter().filter(|figures| figures.overflowed > 0) {
+        sample(&mut family, name(figures), &ConstCounter::new(figures.overflowed))?;
+    }
+    let help = "Keys that a limit keeps a count of";
+    let mut family = encoder.encode_descriptor("loco_edge_limit_keys", help, None, MetricType::Gauge)?;
+    for figures in limits {
+        let keys = i64::try_from(figures.keys).unwrap_or(i64::MAX);
+        sample(&mut family, name(figures), &ConstGauge::new(keys))?;
+    }
+    Ok(())
+}
+
+/// Those that are counted together are marked as OpenTelemetry marks them.
+fn whose_labels(whose: &Whose) -> Labels {
+    match whose {
+        Whose::Tenant(tenant) => {
+            vec![("org", tenant.org.to_string()), ("workspace", tenant.workspace.to_string())]
+        }
+        Whose::Others => vec![("otel_metric_overflow", "true".to_owned())],
     }
 }
 

@@ -24,6 +24,12 @@ impl Identity {
         ]))
     }
 
+    /// What `loco-tenant-id` says.
+    pub fn tenant(&self) -> &[u8] {
+        let [(_, tenant), ..] = &self.0;
+        tenant.as_bytes()
+    }
+
     /// Says to the app whose the request is; what a client said of it is gone.
     pub fn stamp(&self, headers: &mut HeaderMap) {
         remove_claims(headers);

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::conn::Serving;
+use crate::limit::Limits;
 use crate::listen::{Fleet, Listener, Post};
 use crate::note::Notes;
 use crate::session::Session;
@@ -32,6 +33,7 @@ pub struct Gateway {
     threads: Vec<JoinHandle<()>>,
     fleet: Arc<Fleet>,
     table: Arc<ArcSwap<Table>>,
+    limits: Arc<Limits>,
     refusals: Arc<Refusals>,
 }
 
@@ -55,15 +57,16 @@ impl Gateway {
         let (orders, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let fleet = Fleet::new(orders, settings.max_connections);
         let table = Arc::new(ArcSwap::from_pointee(Table::default()));
+        let limits = Arc::new(Limits::new(settings));
         let refusals = Arc::new(Refusals::default());
         let mut threads = Vec::with_capacity(count);
         for (index, inbox) in inboxes.into_iter().enumerate() {
             let listeners = listeners.iter().map(Listener::share).collect::<io::Result<Vec<_>>>()?;
             let (settings, table, refusals) = (settings.clone(), table.clone(), refusals.clone());
-            let fleet = fleet.clone();
+            let (fleet, limits) = (fleet.clone(), limits.clone());
             let serve = move || {
                 let (serving, drain) = Serving::begin();
-                let worker = Worker::new(table, settings, refusals);
+                let worker = Worker::new(table, settings, limits, refusals);
                 let post = Post { worker, index, fleet, drain, ended: Rc::default() };
                 if let Err(error) = run(post, serving, listeners, inbox) {
                     tracing::error!(%error, "a serving thread has no runtime");
@@ -73,14 +76,15 @@ impl Gateway {
         }
         let (notes, inbox) = Notes::channel();
         let (ready, is_ready) = oneshot::channel();
-        let session = Session::new(link, table.clone(), fleet.clone(), notes);
+        let session = Session::new(link, table.clone(), limits.clone(), fleet.clone(), notes);
         tokio::spawn(session.run(inbox, ready));
-        Ok((Self { threads, fleet, table, refusals }, is_ready))
+        Ok((Self { threads, fleet, table, limits, refusals }, is_ready))
     }
 
     /// Shows the gateway's figures to a registry.
     pub fn register(&self, registry: &mut Registry) {
-        let metrics = GatewayMetrics { table: self.table.clone(), refusals: self.refusals.clone() };
+        let (table, limits, refusals) = (self.table.clone(), self.limits.clone(), self.refusals.clone());
+        let metrics = GatewayMetrics { table, limits, refusals };
         registry.register_collector(Box::new(metrics));
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::app::{App, Open, Seen};
 use crate::balance::{Share, Tried};
 use crate::hold::{self, Queue, Ticket};
+use crate::limit::Limits;
 use crate::listen::Entry;
 use crate::table::{Route, Table};
 use crate::telemetry::Refusals;
@@ -43,6 +44,8 @@ pub struct Worker {
     pub table: Arc<ArcSwap<Table>>,
     /// Sizes and clocks.
     pub settings: Rc<settings::Gateway>,
+    /// The limits that all threads share.
+    pub limits: Arc<Limits>,
     /// What was refused before it had an app.
     pub refusals: Arc<Refusals>,
     slots: RefCell<Vec<Option<Rc<Slot>>>>,
@@ -86,10 +89,16 @@ pub enum Shut {
 
 impl Worker {
     /// A thread with nothing yet.
-    pub fn new(table: Arc<ArcSwap<Table>>, settings: settings::Gateway, refusals: Arc<Refusals>) -> Rc<Self> {
+    pub fn new(
+        table: Arc<ArcSwap<Table>>,
+        settings: settings::Gateway,
+        limits: Arc<Limits>,
+        refusals: Arc<Refusals>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             table,
             settings: Rc::new(settings),
+            limits,
             refusals,
             slots: RefCell::default(),
             sweeping: Cell::new(false),

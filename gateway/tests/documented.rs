@@ -42,6 +42,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::HoldTimeout,
         Refusal::DeadlineExceeded,
         Refusal::AppBusy,
+        Refusal::RateLimited(SOON),
+        Refusal::TooManyAtOnce,
+        Refusal::TooManyWakes(SOON),
         Refusal::BodyTooLarge,
         Refusal::BodyBroken,
         Refusal::ShuttingDown,
@@ -79,6 +82,7 @@ fn all_kinds(refusal: &Refusal) {
     match refusal {
         Refusal::UnknownHost | Refusal::UnknownPath | Refusal::Asleep | Refusal::WakeFailed { .. } => {}
         Refusal::WakeTooFar(_) | Refusal::TooManyHeld | Refusal::HoldTimeout | Refusal::AppBusy => {}
+        Refusal::RateLimited(_) | Refusal::TooManyAtOnce | Refusal::TooManyWakes(_) => {}
         Refusal::DeadlineExceeded | Refusal::BodyTooLarge | Refusal::BodyBroken | Refusal::ShuttingDown => {}
         Refusal::Upstream(Fault::Refused | Fault::Reset | Fault::Malformed | Fault::Timeout) => {}
         Refusal::Upstream(Fault::NotHttp2 | Fault::NotHttp1 | Fault::NoWebSocket) => {}

@@ -24,6 +24,7 @@ mod grpc;
 mod hold;
 mod identity;
 mod kill;
+mod limits;
 mod logs;
 mod metrics;
 mod openapi;

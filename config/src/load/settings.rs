@@ -51,6 +51,9 @@ pub(super) static GATEWAY: &[Key<Gateway>] = &[
     field!(retry_budget, count, 0..=100),
     field!(upstream_idle_timeout, duration, MOMENT),
     field!(drain_timeout, duration, Duration::ZERO),
+    field!(max_limit_keys, count, 64..=10_000_000),
+    field!(max_wakes_per_client, rate_or_none, "10/min"),
+    field!(claim_secrets, secrets, 2),
 ];
 
 pub(super) static REVIVE: &[Key<Revive>] = &[

@@ -9,7 +9,8 @@ use toml::de::DeValue;
 use super::guess;
 use super::quantity::{self, Wrong};
 use super::reader::{Field, Reader, is_variable, items, shortened, wrong_type};
-use crate::model::{After, Rate};
+use crate::model::{After, Rate, RateError};
+use crate::settings::{Secret, SecretError};
 
 /// The longest clock: far beyond it `Instant` ends.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
@@ -204,6 +205,33 @@ impl Reader {
             return None;
         }
         self.duration(field, Duration::from_millis(1)).map(After::Elapsed)
+    }
+
+    /// How many in how long, or `"none"` for no limit.
+    pub(super) fn rate_or_none(&mut self, field: &Field<'_>, example: &str) -> Option<Option<Rate>> {
+        if field.value.as_str() == Some("none") {
+            return Some(None);
+        }
+        self.parsed(field, example, |text| {
+            text.parse().map(Some).map_err(|right: RateError| format!("{right}; or \"none\" for no limit"))
+        })
+    }
+
+    /// At most so many secrets; of a variable, with a comma between them. What is wrong is said without showing them.
+    pub(super) fn secrets(&mut self, field: &Field<'_>, most: usize) -> Option<Vec<Secret>> {
+        let secrets: Option<Vec<&str>> = match field.value {
+            DeValue::Array(list) => list.iter().map(|item| item.get_ref().as_str()).collect(),
+            DeValue::String(text) if is_variable(field) => Some(text.split(',').map(str::trim).collect()),
+            _ => None,
+        };
+        let right = secrets.filter(|secrets| secrets.len() <= most).ok_or(SecretError);
+        let right = right.and_then(|secrets| secrets.into_iter().map(Secret::parse).collect());
+        if right.is_err() {
+            let help = format!("at most {most}, each of at least {} bytes, in quotes", Secret::LEAST);
+            let message = format!("`{}` must be a list of secrets", field.name);
+            self.mistake(&field.spot, message).help(help);
+        }
+        right.ok()
     }
 
     fn quantity<T>(

@@ -36,6 +36,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 // Proxy errors that several rows share.
 const NOT_FOUND: &str = "destination_not_found";
 const UNAVAILABLE: &str = "destination_unavailable";
+const DENIED: &str = "http_request_denied";
 const LIMIT_REACHED: &str = "connection_limit_reached";
 
 impl Row {
@@ -65,8 +66,17 @@ impl Row {
                     .after(5 * SECOND)
             }
             Refusal::AppBusy => Self::new(503, "app-busy", LIMIT_REACHED, Code::Unavailable, words::QUEUE_FULL).after(SECOND),
+            Refusal::RateLimited(after) => {
+                Self::new(429, "rate-limited", DENIED, Code::ResourceExhausted, words::TOO_MANY).after(*after)
+            }
+            Refusal::TooManyAtOnce => {
+                Self::new(429, "too-many-at-once", DENIED, Code::ResourceExhausted, words::TOO_MANY_AT_ONCE).after(SECOND)
+            }
+            Refusal::TooManyWakes(after) => {
+                Self::new(429, "too-many-wakes", DENIED, Code::ResourceExhausted, words::TOO_MANY_WAKES).after(*after)
+            }
             Refusal::BodyTooLarge => {
-                Self::new(413, "body-too-large", "http_request_denied", Code::ResourceExhausted, words::TOO_LARGE)
+                Self::new(413, "body-too-large", DENIED, Code::ResourceExhausted, words::TOO_LARGE)
             }
             Refusal::BodyBroken => {
                 Self::new(400, "body-broken", "http_request_error", Code::InvalidArgument, words::BAD_REQUEST)

@@ -124,6 +124,24 @@ pub const TOO_LARGE: Words = Words {
     text: "What you sent is larger than what is taken here. Try it with a smaller file.",
 };
 
+/// 429: a limit's rate.
+pub const TOO_MANY: Words = Words {
+    title: "That was a little too often",
+    text: "This can be done only so many times in a while. Wait a moment, then try again.",
+};
+
+/// 429: a limit's concurrency.
+pub const TOO_MANY_AT_ONCE: Words = Words {
+    title: "One thing at a time",
+    text: "As much of this as may go on at once is going on. Try again when some of it is done.",
+};
+
+/// 429: apps woken by one client.
+pub const TOO_MANY_WAKES: Words = Words {
+    title: "That wakes too many apps",
+    text: "You have woken several sleeping apps just now. Wait a moment before you wake another.",
+};
+
 /// 400: not a request as HTTP has it.
 pub const BAD_REQUEST: Words = Words {
     title: "That was not understood",

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use config::link::{Depth, Status};
-use config::model::{Host, RouteMatch};
+use config::model::{Host, HostPattern, RouteMatch};
 use proptest::prelude::*;
 
 use super::*;

@@ -26,9 +26,10 @@ impl Shown {
         let identity = Identity::of(&model).unwrap();
         let route = Arc::new(Route { app: app.clone(), model: Arc::new(model), identity });
         let table = Arc::new(ArcSwap::from_pointee(Table::build(vec![route])));
+        let limits = Arc::new(Limits::new(&config::settings::Gateway::default()));
         let refusals = Arc::new(Refusals::default());
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(GatewayMetrics { table, refusals: refusals.clone() }));
+        registry.register_collector(Box::new(GatewayMetrics { table, limits, refusals: refusals.clone() }));
         Self { app, refusals, registry }
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use config::link::{self, Activity, Depth, Instance, Phase, ReviveEnd, Round, Status, ToGateway, ToRevive};
 use config::model::{
-    After, App, AppId, AppName, Check, Health, HostPattern, Label, PathPrefix, ProcessSpec, RouteMatch,
-    SleepPolicy, Source, Tenant, WakeMode, WakePolicy,
+    After, App, AppId, AppName, Check, Health, HostPattern, Label, Limit, PathPrefix, ProcessSpec,
+    RouteMatch, SleepPolicy, Source, Tenant, WakeMode, WakePolicy,
 };
 use config::settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use crate::app;
 use crate::conn::Serving;
+use crate::limit::Limits;
 use crate::listen::{Entry, Fleet, Listener, Post};
 use crate::note::Notes;
 use crate::session::Session;
@@ -113,15 +114,17 @@ impl Edge {
         let fleet = Fleet::new(orders, 10_000);
         let (serving, drain) = Serving::begin();
         let table = Arc::new(ArcSwap::from_pointee(Table::default()));
+        let limits = Arc::new(Limits::new(settings));
         let thread = |(index, inbox)| {
-            let worker = Worker::new(table.clone(), settings.clone(), Arc::new(Refusals::default()));
+            let refusals = Arc::new(Refusals::default());
+            let worker = Worker::new(table.clone(), settings.clone(), limits.clone(), refusals);
             let post =
                 Post { worker, index, fleet: fleet.clone(), drain: drain.clone(), ended: Rc::default() };
             Thread::start(post, inbox)
         };
         let threads = inboxes.into_iter().enumerate().map(thread).collect();
         let (notes, inbox) = Notes::channel();
-        let session = Session::new(end, table.clone(), fleet.clone(), notes);
+        let session = Session::new(end, table.clone(), limits, fleet.clone(), notes);
         spawn_local(session.run(inbox, oneshot::channel().0));
         Self { revive, table, threads, _serving: serving }
     }
@@ -140,6 +143,11 @@ impl Edge {
 
     pub(super) async fn change(&self, app: &str, status: Status) {
         self.tell(ToGateway::State { app: id(app), status }).await;
+    }
+
+    pub(super) async fn use_limits(&self, generation: u64, limits: impl IntoIterator<Item = Limit>) {
+        let limits = limits.into_iter().map(Arc::new).collect();
+        self.tell(ToGateway::Limits(link::Limits { generation, limits })).await;
     }
 
     async fn tell(&self, message: ToGateway) {
@@ -266,6 +274,13 @@ impl Client {
     /// All of it, as it came.
     pub(super) async fn whole(self) -> String {
         soon(self.0).await.unwrap()
+    }
+
+    /// Its head, line by line.
+    pub(super) async fn head(self) -> Vec<String> {
+        let answer = self.whole().await;
+        let head = answer.split_once("\r\n\r\n").map_or("", |(head, _)| head);
+        head.split("\r\n").map(str::to_ascii_lowercase).collect()
     }
 
     pub(super) fn is_answered(&self) -> bool {

@@ -9,6 +9,7 @@ mod h2c;
 mod holding;
 mod http2;
 mod languages;
+mod limiting;
 mod link;
 mod passersby;
 mod releasing;

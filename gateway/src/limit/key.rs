@@ -1,0 +1,194 @@
+//! What a request is counted by, as 64 bits that say nothing of it.
+//!
+//! They are made with secrets of this process: nobody can look for two values that share a count, or read a token out of
+//! memory. Two of a million keys share one by chance once in 37 million runs.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use config::model::LimitKey;
+use config::settings::Secret;
+use http::header::{self, HeaderMap, HeaderName};
+use sha2::{Digest, Sha256};
+
+use super::claim;
+use crate::table::Route;
+
+/// The cookie of the platform's sessions.
+const SESSION: &str = "loco_token";
+
+/// Makes keys.
+#[derive(Debug)]
+pub(super) struct Keys {
+    hashes: RandomState,
+    salt: [u8; 32],
+    claim_secrets: Vec<Secret>,
+}
+
+/// A request, as far as it can be counted by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker<'a> {
+    pub(super) headers: &'a HeaderMap,
+    pub(super) route: &'a Route,
+    pub(super) client: IpAddr,
+}
+
+/// Kinds never share a count, whatever their values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Client,
+    Tenant,
+    Workspace,
+    App,
+    Header,
+    Claim,
+    Wake,
+}
+
+/// A limit's key, ready to be looked for in requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CountedBy {
+    Credential,
+    Client,
+    Tenant,
+    Workspace,
+    App,
+    Header(HeaderName),
+    Claim(Box<str>),
+}
+
+impl CountedBy {
+    /// `None` where the header's name is none; the model's parser lets no such name through.
+    pub(super) fn new(key: &LimitKey) -> Option<Self> {
+        Some(match key {
+            LimitKey::Credential => Self::Credential,
+            LimitKey::Client => Self::Client,
+            LimitKey::Tenant => Self::Tenant,
+            LimitKey::Workspace => Self::Workspace,
+            LimitKey::App => Self::App,
+            LimitKey::Header(name) => Self::Header(HeaderName::from_bytes(name.as_bytes()).ok()?),
+            LimitKey::Claim(name) => Self::Claim(name.clone()),
+        })
+    }
+}
+
+impl Keys {
+    pub(super) fn new(claim_secrets: Vec<Secret>) -> Self {
+        let mut salt = [0; 32];
+        // The standard library has these from the operating system.
+        for (number, part) in salt.chunks_exact_mut(8).enumerate() {
+            part.copy_from_slice(&RandomState::new().hash_one(number).to_ne_bytes());
+        }
+        Self { hashes: RandomState::new(), salt, claim_secrets }
+    }
+
+    /// The key of a request. Who has not what is asked for is counted by address.
+    pub(super) fn of(&self, by: &CountedBy, asker: &Asker<'_>) -> u64 {
+        let tenant = &asker.route.model.tenant;
+        let own = match by {
+            CountedBy::Client => None,
+            CountedBy::Credential => credential(asker.headers).map(|token| self.secret(token)),
+            CountedBy::Tenant => Some(self.hash(Kind::Tenant, &[asker.route.identity.tenant()])),
+            CountedBy::Workspace => Some(self.hash(
+                Kind::Workspace,
+                &[tenant.org.as_str().as_bytes(), tenant.workspace.as_str().as_bytes()],
+            )),
+            CountedBy::App => Some(self.hash(Kind::App, &[asker.route.app.id.as_str().as_bytes()])),
+            CountedBy::Header(name) => asker
+                .headers
+                .get(name)
+                .map(|value| self.hash(Kind::Header, &[name.as_str().as_bytes(), value.as_bytes()])),
+            CountedBy::Claim(name) => self
+                .claim(name, asker.headers)
+                .map(|value| self.hash(Kind::Claim, &[name.as_bytes(), value.as_bytes()])),
+        };
+        own.unwrap_or_else(|| self.client(asker.client))
+    }
+
+    fn client(&self, address: IpAddr) -> u64 {
+        self.hash(Kind::Client, &[&network(address)])
+    }
+
+    /// The key of a client at a tenant, and at one app of it.
+    pub(super) fn of_wake(&self, client: IpAddr, route: &Route) -> [u64; 2] {
+        let (client, tenant) = (network(client), route.identity.tenant());
+        let app = route.app.id.as_str().as_bytes();
+        [self.hash(Kind::Wake, &[&client, tenant]), self.hash(Kind::Wake, &[&client, tenant, app])]
+    }
+
+    /// SipHash: short, and keyed so that collisions cannot be aimed for.
+    fn hash(&self, kind: Kind, parts: &[&[u8]]) -> u64 {
+        let mut hasher = self.hashes.build_hasher();
+        hasher.write_u8(kind as u8);
+        for part in parts {
+            // With its length, or what ends one part could as well begin the next.
+            hasher.write_usize(part.len());
+            hasher.write(part);
+        }
+        hasher.finish()
+    }
+
+    /// A one-way hash, because it is a secret.
+    fn secret(&self, token: &[u8]) -> u64 {
+        let hash = Sha256::new_with_prefix(self.salt).chain_update(token).finalize();
+        hash.iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
+    }
+
+    fn claim(&self, name: &str, headers: &HeaderMap) -> Option<String> {
+        let token = credential(headers)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        claim::verified(token, &self.claim_secrets, now.as_secs(), name)
+    }
+}
+
+/// What one client has: an address, or of IPv6 the /64, in which anybody can have any address (RFC 4291, section 2.5.4).
+fn network(address: IpAddr) -> [u8; 8] {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            // No /64 of IPv6 that is in use begins so (RFC 4291, section 2.4).
+            [0, 0, 0, 0, a, b, c, d]
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, e, f, g, h, ..] = v6.octets();
+            [a, b, c, d, e, f, g, h]
+        }
+    }
+}
+
+/// The token that a request brings, whatever the scheme, or its session. Of two that differ nobody knows which one the
+/// app believes: then there is none, or a made-up one beside the real one would be a way around every limit.
+fn credential(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
+    if let Some(first) = authorizations.next() {
+        let token = without_scheme(first.as_bytes());
+        let sole = authorizations.all(|other| without_scheme(other.as_bytes()) == token);
+        return Some(token).filter(|token| sole && !token.is_empty());
+    }
+    let lines = headers.get_all(header::COOKIE).into_iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    let mut sessions = pairs.filter_map(|pair| session(pair.trim_ascii()));
+    let first = sessions.next()?;
+    let sole = sessions.all(|other| other == first);
+    Some(first).filter(|token| sole && !token.is_empty())
+}
+
+/// `Bearer x` → `x`: the scheme may be spelled in many ways (RFC 9110, section 11.1), the token in one.
+fn without_scheme(value: &[u8]) -> &[u8] {
+    let value = value.trim_ascii();
+    match value.iter().position(u8::is_ascii_whitespace) {
+        Some(end) => value[end..].trim_ascii_start(),
+        None => value,
+    }
+}
+
+/// The value of the session's cookie; quotes are no part of it to many (RFC 6265, section 4.1.1).
+fn session(pair: &[u8]) -> Option<&[u8]> {
+    let value = pair.strip_prefix(SESSION.as_bytes())?.trim_ascii_start().strip_prefix(b"=")?.trim_ascii();
+    Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests;
