@@ -1,8 +1,7 @@
 //! The host that a request is for, and what is kept by patterns of hosts.
 
-use std::collections::HashMap;
-
 use config::model::HostPattern;
+use hashbrown::HashMap;
 use http::{Request, header};
 
 /// Room for a host in lower case: no DNS name is longer (RFC 1035, section 2.3.4).
@@ -23,7 +22,8 @@ pub fn of<'a, B>(request: &'a Request<B>, buffer: &'a mut Buffer) -> Option<&'a 
         None => without_port(request.headers().get(header::HOST)?.to_str().ok()?),
     };
     let host = host.strip_suffix('.').unwrap_or(host);
-    if !host.bytes().any(|b| b.is_ascii_uppercase()) {
+    // All of them, at once: a search that ends early takes them one by one.
+    if !host.bytes().fold(false, |any, b| any | b.is_ascii_uppercase()) {
         return Some(host);
     }
     let lower = buffer.0.get_mut(..host.len())?;
@@ -32,7 +32,8 @@ pub fn of<'a, B>(request: &'a Request<B>, buffer: &'a mut Buffer) -> Option<&'a 
     std::str::from_utf8(lower).ok()
 }
 
-/// Something for each of some patterns.
+/// Something for each of some patterns. Not by the standard library's hash: every request is looked for, and only what
+/// the platform says is kept, so that no client can choose what shares a bucket.
 #[derive(Debug)]
 pub struct Patterns<T> {
     exact: HashMap<Box<str>, T>,
@@ -88,7 +89,7 @@ impl<T> Patterns<T> {
 }
 
 fn without_port(host: &str) -> &str {
-    match host.rfind(':') {
+    match memchr::memrchr(b':', host.as_bytes()) {
         // The colons of an IPv6 literal lie within its brackets.
         Some(colon) if !host.ends_with(']') => &host[..colon],
         Some(_) | None => host,

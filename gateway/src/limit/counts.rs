@@ -70,7 +70,7 @@ pub(super) struct Shard {
     sketch: Option<Box<Sketch>>,
 }
 
-/// What is known of a key: 32 bytes; with the table around them about 45, and up to 90 where many have come and gone.
+/// What is known of a key: 32 bytes; with the table around them about 45.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     full_at: FullAt,
@@ -203,7 +203,7 @@ impl Shard {
         let entry = taken(known);
         // Where one is open is where they all are counted, until none is.
         if self.has_room(now) && known.open == 0 {
-            self.keys.insert_unique(key, entry, |entry| entry.key);
+            self.insert(entry);
             return Seat::Own;
         }
         let sketch = self.sketch.get_or_insert_with(|| Box::new(Sketch::new(self.most_keys)));
@@ -214,6 +214,21 @@ impl Shard {
             sketch.enter(key);
         }
         Seat::Shared
+    }
+
+    /// Where many have come and gone, the table would grow for the traces of them: it is made anew, as large as it was, if
+    /// that is worth it.
+    fn insert(&mut self, entry: Entry) {
+        let room = self.keys.num_buckets() / 8 * 7;
+        let no_longer_free = room.saturating_sub(self.keys.len());
+        if self.keys.len() == self.keys.capacity() && no_longer_free >= (room / 8).max(1) {
+            let mut keys = HashTable::with_capacity(room);
+            for entry in self.keys.drain() {
+                keys.insert_unique(entry.key, entry, |entry: &Entry| entry.key);
+            }
+            self.keys = keys;
+        }
+        self.keys.insert_unique(entry.key, entry, |entry| entry.key);
     }
 
     /// Makes room for one more key, if some that is kept is not in use.

@@ -15,7 +15,7 @@ pub(super) struct Now(pub(super) u64);
 
 impl Now {
     pub(super) fn after(elapsed: Duration) -> Self {
-        Self(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+        Self(elapsed.as_secs().saturating_mul(1_000_000_000).saturating_add(elapsed.subsec_nanos().into()))
     }
 }
 

@@ -73,7 +73,7 @@ pub struct Asked<'a> {
 #[derive(Debug, Default)]
 pub struct Leave {
     /// Allocates nothing where there is none.
-    _held: Vec<Held>,
+    _held: Box<[Held]>,
 }
 
 /// What a limit has come to.
@@ -123,19 +123,26 @@ impl Limits {
         }
         let asker = Asker { headers: request.headers(), route: asked.route, client: asked.client };
         let path = Path::new(request.uri().path());
-        let counted = |indices: &[usize]| {
-            let limits = indices.iter().map(|index| rules.at(*index));
-            let limits = limits.filter(|rule| rule.counts(request.method(), &path));
-            limits.map(|rule| (rule, self.keys.of(&rule.by, &asker))).collect::<SmallVec<[_; 2]>>()
-        };
-        let counted = match asked.entry {
-            Entry::Hosts => {
-                let mut buffer = host::Buffer::default();
-                counted(rules.of_host(host::of(request, &mut buffer).unwrap_or_default()))
+        let mut counted = SmallVec::<[Counted<'_>; 2]>::new();
+        let count = |index: &usize| {
+            let rule = rules.at(*index);
+            if rule.counts(request.method(), &path) {
+                counted.push((rule, self.keys.of(&rule.by, &asker)));
             }
-            Entry::App(_) => counted(&of_all_hosts(&rules, asked.route)),
         };
-        let admitted = decide(&counted, self.at(now));
+        match asked.entry {
+            Entry::Hosts if rules.are_by_host() => {
+                let mut buffer = host::Buffer::default();
+                rules.of_host(host::of(request, &mut buffer).unwrap_or_default()).iter().for_each(count);
+            }
+            Entry::Hosts => rules.of_host("").iter().for_each(count),
+            Entry::App(_) => of_all_hosts(&rules, asked.route).iter().for_each(count),
+        }
+        let admitted = match &*counted {
+            [] => return Ok(Leave::default()),
+            [only] => decide_one(*only, self.at(now)),
+            several => decide(several, self.at(now)),
+        };
         admitted.map_err(|(rule, denied)| {
             rule.tally.count(&asked.route.model.tenant);
             Box::new(Told::new(rule.limit.clone(), denied))
@@ -175,6 +182,14 @@ fn of_all_hosts(rules: &Rules, route: &Route) -> SmallVec<[usize; 8]> {
     indices.sort_unstable();
     indices.dedup();
     indices
+}
+
+/// The same as [`decide`], of the one limit that most requests have, if they have any.
+fn decide_one((rule, key): Counted<'_>, now: Now) -> Result<Leave, (&Rule, Denied)> {
+    let mut shard = rule.counts.shard(key);
+    shard.check(key, now).map_err(|denied| (rule, denied))?;
+    let held = rule.counts.take(&mut shard, key, now);
+    Ok(Leave { _held: held.into_iter().collect() })
 }
 
 /// Asks all limits, and charges them if none denies. The locks are held together, in the order of the limits' names.

@@ -8,9 +8,13 @@ use std::cell::OnceCell;
 
 use config::model::PathPrefix;
 
-/// A limited path: `/a/b` in its plainest spelling, in lower case; nothing for the root.
+/// A limited path: as it is written, which most who mean it write, too; and `/a/b` in its plainest spelling, in lower
+/// case, nothing for the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Prefix(Box<[u8]>);
+pub(super) struct Prefix {
+    written: Box<str>,
+    plain: Box<[u8]>,
+}
 
 /// A request's path; its plain spelling is found once, and only if somebody needs it.
 #[derive(Debug)]
@@ -31,24 +35,26 @@ enum Spelling {
 
 impl Prefix {
     pub(super) fn new(prefix: &PathPrefix) -> Self {
-        Self(plainest(prefix.as_str().as_bytes()).0.into())
+        let written = prefix.as_str();
+        Self { written: written.into(), plain: plainest(written.as_bytes()).0.into() }
     }
 
     /// Whether the path is this one, or below it.
     pub(super) fn covers(&self, path: &Path<'_>) -> bool {
         // What is below as it is written is below in every reading.
-        self.0.is_empty()
-            || begins_with(path.raw, &self.0)
+        self.plain.is_empty()
+            || path.raw.strip_prefix(self.written.as_bytes()).is_some_and(is_whole)
+            || begins_with(path.raw, &self.plain)
             || match path.spelling() {
                 Spelling::Plain => false,
-                Spelling::Odd(plain) => begins_with(plain, &self.0),
+                Spelling::Odd(plain) => begins_with(plain, &self.plain),
                 Spelling::Climbing(plain) => self.is_left_of(plain),
             }
     }
 
     /// Whether this can be what is left of a path when `..` has removed segments of it.
     fn is_left_of(&self, path: &[u8]) -> bool {
-        let mut wanted = segments(&self.0).peekable();
+        let mut wanted = segments(&self.plain).peekable();
         for segment in segments(path) {
             wanted.next_if(|wanted| *wanted == segment);
         }
@@ -80,23 +86,19 @@ fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whole segments; capitals are no difference.
 fn begins_with(path: &[u8], prefix: &[u8]) -> bool {
-    path.split_at_checked(prefix.len()).is_some_and(|(start, rest)| {
-        start.eq_ignore_ascii_case(prefix) && matches!(rest.first(), None | Some(b'/'))
-    })
+    path.split_at_checked(prefix.len())
+        .is_some_and(|(start, rest)| is_whole(rest) && start.eq_ignore_ascii_case(prefix))
+}
+
+/// Whether what comes after a prefix lets its last segment be a whole one.
+fn is_whole(rest: &[u8]) -> bool {
+    matches!(rest.first(), None | Some(b'/'))
 }
 
 /// Whether there is nothing in it that anybody reads otherwise than it is written.
 fn is_plain(path: &[u8]) -> bool {
-    let mut before = b'a';
-    path.iter().all(|byte| {
-        let follows_slash = std::mem::replace(&mut before, *byte) == b'/';
-        let is_read_otherwise = match byte {
-            b'%' | b';' | b'\\' => true,
-            b'/' | b'.' => follows_slash,
-            _ => false,
-        };
-        !is_read_otherwise
-    })
+    let odd = |at: usize| matches!(path.get(at + 1), Some(b'/' | b'.'));
+    memchr::memchr3(b'%', b';', b'\\', path).is_none() && !memchr::memchr_iter(b'/', path).any(odd)
 }
 
 /// The plainest spelling of a path, and whether there is a `..` in it.

@@ -98,6 +98,11 @@ impl Rules {
         self.limits.iter()
     }
 
+    /// Whether the host makes a difference.
+    pub(super) fn are_by_host(&self) -> bool {
+        self.any_host.len() < self.limits.len()
+    }
+
     /// Those that count requests of a host, in the order of their names.
     pub(super) fn of_host(&self, host: &str) -> &[usize] {
         self.named.find(host).unwrap_or(&self.any_host)

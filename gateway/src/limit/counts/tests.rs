@@ -148,7 +148,7 @@ fn a_flood_of_keys_takes_no_more_memory_and_harms_nobody_who_was_there() {
     assert!(counts.keys() <= most_keys + SHARDS, "{}", counts.keys());
     assert_eq!(newcomers, flood);
     let bytes = bytes(&counts) / most_keys;
-    assert!(bytes <= 120, "{bytes} for each key that is kept");
+    assert!(bytes <= 100, "{bytes} for each key that is kept");
     assert!(
         refused * 20 < flood,
         "newcomers have two tokens, and hardly ever miss both: {refused} of {flood}"
