@@ -262,6 +262,7 @@ impl Driver {
             grace: record.app.health.grace,
             backoff_first: self.settings.backoff_first,
             backoff_max: self.settings.backoff_max,
+            drain: std::time::Duration::from_secs(10),
         };
         let before = state.clone();
         let Transition { state: after, actions } = lifecycle::step(before.clone(), event, &rules, now);

@@ -13,6 +13,7 @@
 //!   Awake ── Unreachable: Waking: Returning, which leads to Awake again, or as above, or to Failed
 //!   any ──── Changed: the old instance is stopped, and Waking: Clearing if it was up or on its way, else Deep
 //!   any ──── Deleted: Gone, from where nothing leads back
+//!            Of an app that is awake, both wait in Draining until what is open has ended, at most for `drain`.
 //! ```
 //!
 //! `Clearing`, and `leaving` where there is no wake, are why two instances of an app never run at once: what was told
@@ -29,10 +30,10 @@ mod waking;
 
 use std::time::{Duration, Instant};
 
-use config::link::{Depth, Failure, Instance, Phase};
+use config::link::{Depth, Failure, Instance, Phase, Round};
 
 pub use state::{
-    Action, Demand, Draining, Event, Failed, Retry, Running, State, WakeEnded, WakeStep, Waking,
+    Action, Aim, Demand, Draining, Event, Failed, Retry, Running, State, WakeEnded, WakeStep, Waking,
 };
 
 /// How long gateways may take to quiesce; then the sleep is given up.
@@ -55,6 +56,8 @@ pub struct Rules {
     pub backoff_first: Duration,
     /// Where that ends.
     pub backoff_max: Duration,
+    /// How long what is open may take to end, before an app that runs is changed or ended.
+    pub drain: Duration,
 }
 
 impl Rules {
@@ -77,7 +80,7 @@ pub struct Transition {
 pub fn step(state: State, event: Event, rules: &Rules, now: Instant) -> Transition {
     match state {
         State::Awake(running) => awake(running, event, rules, now),
-        State::Draining(draining) => self::draining(draining, event, now),
+        State::Draining(draining) => self::draining(draining, event, rules, now),
         State::Light(running) => light(running, event, now),
         State::Deep { leaving } => deep(leaving, event, now),
         State::Waking(waking) => waking::waking(waking, event, rules, now),
@@ -89,10 +92,7 @@ pub fn step(state: State, event: Event, rules: &Rules, now: Instant) -> Transiti
 fn awake(running: Running, event: Event, rules: &Rules, now: Instant) -> Transition {
     let instance = running.instance;
     match event {
-        Event::Sleep { depth, round } => {
-            let deadline = now + QUIESCE_TIMEOUT;
-            to(State::Draining(Draining { running, depth, round, deadline }), [])
-        }
+        Event::Sleep { depth, round } => drain(running, Aim::Sleep(depth), round, now + QUIESCE_TIMEOUT),
         Event::Ending { instance: ended } if ended == instance => {
             crashed(instance, Some(instance), running.unforgiven(now), rules, now)
         }
@@ -102,8 +102,8 @@ fn awake(running: Running, event: Event, rules: &Rules, now: Instant) -> Transit
         Event::Unreachable { instance: lost } if lost == instance => {
             to(returning(&running, now + rules.grace, now), [])
         }
-        Event::Changed => to(clear(instance, 0, Retry::OnRequest, now), [Action::Stop(instance)]),
-        Event::Deleted => to(State::Gone { leaving: Some(instance) }, [Action::Stop(instance)]),
+        Event::Changed { round } => drain(running, Aim::Renew, round, now + rules.drain),
+        Event::Deleted { round } => drain(running, Aim::Retire, round, now + rules.drain),
         Event::Granted { .. } => stay(State::Awake(running), [Action::Release]),
         Event::Wanted(_)
         | Event::Unwanted
@@ -121,29 +121,30 @@ fn awake(running: Running, event: Event, rules: &Rules, now: Instant) -> Transit
     }
 }
 
-fn draining(draining: Draining, event: Event, now: Instant) -> Transition {
-    let Draining { running, depth, round, deadline } = draining;
+fn draining(draining: Draining, event: Event, rules: &Rules, now: Instant) -> Transition {
+    let Draining { running, aim, round, deadline } = draining;
     let instance = running.instance;
+    let sleeps = matches!(aim, Aim::Sleep(_));
     match event {
-        Event::Wanted(_) => to(State::Awake(running), []),
-        Event::Quiesced { round: acked, busy: true } if acked == round => to(State::Awake(running), []),
-        Event::Quiesced { round: acked, busy: false } if acked == round => match depth {
-            Depth::Light => {
-                let running = Running { failures: running.unforgiven(now), ..running };
-                to(State::Light(running), [Action::Pause(instance)])
-            }
-            Depth::Deep => to(State::Deep { leaving: Some(instance) }, [Action::Stop(instance)]),
-        },
-        Event::Tick if now >= deadline => to(State::Awake(running), []),
-        // It was about to be ended or paused: nobody misses it.
-        Event::Ending { instance: ended } if ended == instance => {
-            to(State::Deep { leaving: Some(instance) }, [])
+        Event::Wanted(_) if sleeps => to(State::Awake(running), []),
+        Event::Quiesced { round: acked, busy: true } if acked == round && sleeps => {
+            to(State::Awake(running), [])
         }
-        Event::Exited { instance: ended } if ended == instance => to(State::Deep { leaving: None }, []),
-        Event::Changed => to(clear(instance, 0, Retry::OnRequest, now), [Action::Stop(instance)]),
-        Event::Deleted => to(State::Gone { leaving: Some(instance) }, [Action::Stop(instance)]),
+        Event::Quiesced { round: acked, busy: false } if acked == round => drained(running, aim, now),
+        Event::Tick if now >= deadline && sleeps => to(State::Awake(running), []),
+        // Whatever is still open has had its time.
+        Event::Tick if now >= deadline => drained(running, aim, now),
+        Event::Ending { instance: ended } if ended == instance => ended_drained(aim, Some(instance), now),
+        Event::Exited { instance: ended } if ended == instance => ended_drained(aim, None, now),
+        // Gateways hold its requests already.
+        Event::Changed { .. } if sleeps => {
+            let deadline = now + rules.drain;
+            stay(State::Draining(Draining { aim: Aim::Renew, deadline, ..draining }), [])
+        }
+        Event::Deleted { .. } if aim != Aim::Retire => drain(running, Aim::Retire, round, now + rules.drain),
         Event::Granted { .. } => stay(State::Draining(draining), [Action::Release]),
-        Event::Unwanted
+        Event::Wanted(_)
+        | Event::Unwanted
         | Event::Sleep { .. }
         | Event::Quiesced { .. }
         | Event::Created { .. }
@@ -155,7 +156,34 @@ fn draining(draining: Draining, event: Event, now: Instant) -> Transition {
         | Event::Reachable { .. }
         | Event::NotReachable { .. }
         | Event::Unreachable { .. }
-        | Event::Tick => stay(State::Draining(draining), []),
+        | Event::Tick
+        | Event::Changed { .. }
+        | Event::Deleted { .. } => stay(State::Draining(draining), []),
+    }
+}
+
+/// Nothing is open any more at an app that was drained.
+fn drained(running: Running, aim: Aim, now: Instant) -> Transition {
+    let instance = running.instance;
+    let (state, action) = match aim {
+        Aim::Sleep(Depth::Light) => {
+            let running = Running { failures: running.unforgiven(now), ..running };
+            (State::Light(running), Action::Pause(instance))
+        }
+        Aim::Sleep(Depth::Deep) => (State::Deep { leaving: Some(instance) }, Action::Stop(instance)),
+        Aim::Renew => (clear(instance, 0, Retry::OnRequest, now), Action::Stop(instance)),
+        Aim::Retire => (State::Gone { leaving: Some(instance) }, Action::Stop(instance)),
+    };
+    to(state, [action])
+}
+
+/// An app ended while it was drained; it was about to be ended or paused, so it has not crashed. Something of it may be
+/// `leaving`.
+fn ended_drained(aim: Aim, leaving: Option<Instance>, now: Instant) -> Transition {
+    match aim {
+        Aim::Sleep(_) => to(State::Deep { leaving }, []),
+        Aim::Renew => begin(leaving, 0, Retry::OnRequest, now),
+        Aim::Retire => to(State::Gone { leaving }, []),
     }
 }
 
@@ -169,14 +197,14 @@ fn light(running: Running, event: Event, now: Instant) -> Transition {
         }
         // Gateways hold the requests of whatever sleeps, so there is nothing to quiesce. And a new version need not run
         // before somebody asks for it.
-        Event::Sleep { depth: Depth::Deep, .. } | Event::Changed => {
+        Event::Sleep { depth: Depth::Deep, .. } | Event::Changed { .. } => {
             to(State::Deep { leaving: Some(instance) }, [Action::Stop(instance)])
         }
         Event::Ending { instance: ended } if ended == instance => {
             to(State::Deep { leaving: Some(instance) }, [])
         }
         Event::Exited { instance: ended } if ended == instance => to(State::Deep { leaving: None }, []),
-        Event::Deleted => to(State::Gone { leaving: Some(instance) }, [Action::Stop(instance)]),
+        Event::Deleted { .. } => to(State::Gone { leaving: Some(instance) }, [Action::Stop(instance)]),
         Event::Granted { .. } => stay(State::Light(running), [Action::Release]),
         Event::Unwanted
         | Event::Sleep { depth: Depth::Light, .. }
@@ -200,7 +228,7 @@ fn deep(leaving: Option<Instance>, event: Event, now: Instant) -> Transition {
         Event::Exited { instance } | Event::NotCreated { instance, .. } if leaving == Some(instance) => {
             stay(State::Deep { leaving: None }, [])
         }
-        Event::Deleted => to(State::Gone { leaving }, []),
+        Event::Deleted { .. } => to(State::Gone { leaving }, []),
         Event::Granted { .. } => stay(State::Deep { leaving }, [Action::Release]),
         Event::Unwanted
         | Event::Sleep { .. }
@@ -215,7 +243,7 @@ fn deep(leaving: Option<Instance>, event: Event, now: Instant) -> Transition {
         | Event::NotReachable { .. }
         | Event::Unreachable { .. }
         | Event::Tick
-        | Event::Changed => stay(State::Deep { leaving }, []),
+        | Event::Changed { .. } => stay(State::Deep { leaving }, []),
     }
 }
 
@@ -233,8 +261,8 @@ fn failed(mut failed: Failed, event: Event, now: Instant) -> Transition {
             stay(State::Failed(failed), [])
         }
         // Only an admin asks what does not run to sleep: it shall not be started again by itself.
-        Event::Changed | Event::Sleep { .. } => to(State::Deep { leaving: failed.leaving }, []),
-        Event::Deleted => to(State::Gone { leaving: failed.leaving }, []),
+        Event::Changed { .. } | Event::Sleep { .. } => to(State::Deep { leaving: failed.leaving }, []),
+        Event::Deleted { .. } => to(State::Gone { leaving: failed.leaving }, []),
         Event::Granted { .. } => stay(State::Failed(failed), [Action::Release]),
         Event::Unwanted
         | Event::Quiesced { .. }
@@ -271,8 +299,8 @@ fn gone(leaving: Option<Instance>, event: Event) -> Transition {
         | Event::NotReachable { .. }
         | Event::Unreachable { .. }
         | Event::Tick
-        | Event::Changed
-        | Event::Deleted => stay(State::Gone { leaving }, []),
+        | Event::Changed { .. }
+        | Event::Deleted { .. } => stay(State::Gone { leaving }, []),
     }
 }
 
@@ -285,6 +313,10 @@ fn to(state: State, actions: impl IntoIterator<Item = Action>) -> Transition {
 /// The same state, as far as gateways are concerned.
 fn stay(state: State, actions: impl IntoIterator<Item = Action>) -> Transition {
     Transition { state, actions: actions.into_iter().collect() }
+}
+
+fn drain(running: Running, aim: Aim, round: Round, deadline: Instant) -> Transition {
+    to(State::Draining(Draining { running, aim, round, deadline }), [])
 }
 
 fn wake(step: WakeStep, failures: u32, retry: Retry, phase: Phase, now: Instant) -> State {

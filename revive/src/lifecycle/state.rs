@@ -10,7 +10,7 @@ use config::link::{Depth, Failure, Instance, Phase, Probe, Round, Status};
 pub enum State {
     /// Requests go to it.
     Awake(Running),
-    /// Gateways have been asked to hold its requests, so that it can be put to sleep.
+    /// Gateways have been asked to hold its requests, so that it can be put to sleep, renewed or ended.
     Draining(Draining),
     /// Light sleep: paused, or without replicas.
     Light(Running),
@@ -45,17 +45,28 @@ pub struct Running {
     pub failures: u32,
 }
 
-/// An attempt to sleep.
+/// Gateways hold back what is new, so that what is open can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Draining {
     /// What runs.
     pub running: Running,
-    /// How deep it shall sleep.
-    pub depth: Depth,
+    /// What for.
+    pub aim: Aim,
     /// Which attempt.
     pub round: Round,
-    /// When it is given up.
+    /// When a sleep is given up, and whatever else is done all the same.
     pub deadline: Instant,
+}
+
+/// What an app is drained for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aim {
+    /// To sleep so deep, unless somebody wants it.
+    Sleep(Depth),
+    /// To run its new version.
+    Renew,
+    /// To be gone: its new requests are nobody's.
+    Retire,
 }
 
 /// A wake under way.
@@ -220,9 +231,15 @@ pub enum Event {
     /// A deadline may have passed.
     Tick,
     /// What it runs was changed: the running instance is an old version.
-    Changed,
+    Changed {
+        /// The name of this draining, never used before.
+        round: Round,
+    },
     /// It was taken out of the table.
-    Deleted,
+    Deleted {
+        /// The name of this draining, never used before.
+        round: Round,
+    },
 }
 
 /// Who wants an app.
@@ -298,13 +315,15 @@ impl State {
         }
     }
 
-    /// What gateways are told; `None` for an app that is gone.
+    /// What gateways are told; `None` for an app that is gone, or about to be.
     pub fn status(&self, now: Instant) -> Option<Status> {
         Some(match self {
             Self::Awake(running) => {
                 Status::Awake { instance: running.instance, endpoints: [running.endpoint.into()].into() }
             }
-            Self::Draining(draining) => Status::Draining { round: draining.round },
+            Self::Draining(Draining { aim: Aim::Sleep(_) | Aim::Renew, round, .. }) => {
+                Status::Draining { round: *round }
+            }
             Self::Light(_) => Status::Asleep { depth: Depth::Light },
             Self::Deep { .. } => Status::Asleep { depth: Depth::Deep },
             Self::Waking(waking) => waking.status(now),
@@ -312,7 +331,7 @@ impl State {
                 failure: failed.failure,
                 retry_after: failed.retry_at.saturating_duration_since(now),
             },
-            Self::Gone { .. } => return None,
+            Self::Draining(Draining { aim: Aim::Retire, .. }) | Self::Gone { .. } => return None,
         })
     }
 

@@ -77,8 +77,8 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
             ended_after_all(waking, instance, None, rules, now)
         }
         (Event::Tick, _) => overdue(waking, rules, now),
-        (Event::Changed, step) => renew(waking, step, now),
-        (Event::Deleted, step) => to(State::Gone { leaving: step.instance() }, abandon(step)),
+        (Event::Changed { .. }, step) => renew(waking, step, now),
+        (Event::Deleted { .. }, step) => to(State::Gone { leaving: step.instance() }, abandon(step)),
         (
             Event::Sleep { .. }
             | Event::Quiesced { .. }

@@ -26,6 +26,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         grace,
         backoff_first,
         backoff_max: backoff_first + longer,
+        drain: longer,
     })
 }
 
@@ -49,8 +50,8 @@ fn apply(event: Event, state: &State, number: u64) -> Event {
         Event::Sleep { depth, .. } => Event::Sleep { depth, round: sample::ROUND },
         Event::Wanted(_) | Event::Unwanted | Event::Quiesced { .. } | Event::Tick => event,
         // These would end most histories at once; the model has them in every order.
-        Event::Changed | Event::Deleted if !number.is_multiple_of(8) => Event::Tick,
-        Event::Changed | Event::Deleted => event,
+        Event::Changed { .. } | Event::Deleted { .. } if !number.is_multiple_of(8) => Event::Tick,
+        Event::Changed { .. } | Event::Deleted { .. } => event,
     }
 }
 

@@ -18,4 +18,5 @@ const RULES: Rules = Rules {
     grace: Duration::from_secs(30),
     backoff_first: Duration::from_secs(1),
     backoff_max: Duration::from_secs(60),
+    drain: Duration::from_secs(10),
 };

@@ -27,8 +27,8 @@ pub(super) fn running(up: u32, failures: u32, now: Instant) -> Running {
     Running { instance: OURS, endpoint: endpoint(), since: now - SECOND * up, wake_took: SECOND, failures }
 }
 
-fn draining(depth: Depth, deadline: Instant, running: Running) -> State {
-    State::Draining(Draining { running, depth, round: ROUND, deadline })
+fn draining(aim: Aim, deadline: Instant, running: Running) -> State {
+    State::Draining(Draining { running, aim, round: ROUND, deadline })
 }
 
 fn waking(step: WakeStep, failures: u32, now: Instant) -> State {
@@ -83,10 +83,14 @@ pub(super) fn states(now: Instant) -> Vec<(&'static str, State)> {
         ("awake, came up after 1 failure", State::Awake(running(59, 1, now))),
         ("awake, came up after 5 failures", State::Awake(running(59, 5, now))),
         ("awake, came up after 5 failures, stable", State::Awake(running(60, 5, now))),
-        ("draining to light", draining(Depth::Light, ahead, running(59, 1, now))),
-        ("draining to light, stable", draining(Depth::Light, ahead, running(60, 1, now))),
-        ("draining to light, overdue", draining(Depth::Light, now, running(59, 1, now))),
-        ("draining to deep", draining(Depth::Deep, ahead, running(59, 1, now))),
+        ("draining to light", draining(Aim::Sleep(Depth::Light), ahead, running(59, 1, now))),
+        ("draining to light, stable", draining(Aim::Sleep(Depth::Light), ahead, running(60, 1, now))),
+        ("draining to light, overdue", draining(Aim::Sleep(Depth::Light), now, running(59, 1, now))),
+        ("draining to deep", draining(Aim::Sleep(Depth::Deep), ahead, running(59, 1, now))),
+        ("draining to renew", draining(Aim::Renew, ahead, running(59, 1, now))),
+        ("draining to renew, overdue", draining(Aim::Renew, now, running(59, 1, now))),
+        ("draining to retire", draining(Aim::Retire, ahead, running(59, 1, now))),
+        ("draining to retire, overdue", draining(Aim::Retire, now, running(59, 1, now))),
         ("light", State::Light(running(59, 1, now))),
         ("deep", State::Deep { leaving: None }),
         ("deep, leaving", State::Deep { leaving: Some(OURS) }),
@@ -132,8 +136,8 @@ pub(super) fn events() -> Vec<(String, Event)> {
         ("stale busy", Event::Quiesced { round: Round(1), busy: true }),
         ("granted", Event::Granted { instance: NEXT }),
         ("tick", Event::Tick),
-        ("changed", Event::Changed),
-        ("deleted", Event::Deleted),
+        ("changed", Event::Changed { round: Round(3) }),
+        ("deleted", Event::Deleted { round: Round(3) }),
     ]
     .map(|(name, event)| (name.to_owned(), event))
     .into();

@@ -10,10 +10,14 @@ use super::super::*;
 pub(super) fn state(state: &State, now: Instant) -> String {
     match state {
         State::Awake(up) => format!("awake {}{}{}", up.instance, fresh(up.since, now), after(up.failures)),
-        State::Draining(Draining { running, depth, round, deadline }) => format!(
+        State::Draining(Draining { running, aim, round, deadline }) => format!(
             "draining {} to {} round {} until {}{}",
             running.instance,
-            depth.as_str(),
+            match aim {
+                Aim::Sleep(depth) => depth.as_str(),
+                Aim::Renew => "renew",
+                Aim::Retire => "retire",
+            },
             round.0,
             at(*deadline, now),
             after(running.failures)

@@ -140,8 +140,12 @@ fn a_wake_from_light_sleep_is_measured_too() {
 fn what_was_outlived_before_a_pause_stays_forgiven() {
     let now = Instant::now() + STABLE;
     let up = sample::running(60, 3, now);
-    let draining =
-        Draining { running: up, depth: config::link::Depth::Light, round: sample::ROUND, deadline: now };
+    let draining = Draining {
+        running: up,
+        aim: Aim::Sleep(config::link::Depth::Light),
+        round: sample::ROUND,
+        deadline: now,
+    };
     let instance = up.instance;
     let mut state = State::Draining(draining);
     for event in [

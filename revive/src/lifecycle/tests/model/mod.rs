@@ -105,8 +105,14 @@ impl Model for Life {
                 let round = world.next_round();
                 world.happens(Event::Sleep { depth, round }, early());
             }
-            Happens::Changed => world.happens(Event::Changed, early()),
-            Happens::Deleted => world.happens(Event::Deleted, early()),
+            Happens::Changed => {
+                let round = world.next_round();
+                world.happens(Event::Changed { round }, early());
+            }
+            Happens::Deleted => {
+                let round = world.next_round();
+                world.happens(Event::Deleted { round }, early());
+            }
             Happens::Tick => world.happens(Event::Tick, late()),
             Happens::Grants => {
                 world.grants();
@@ -217,8 +223,9 @@ fn at_the_gateway(world: &World, actions: &mut Vec<Happens>) {
             }
         }
         View::Draining(Some(_)) if may_write => actions.push(Happens::Acks),
+        View::Busy(_) if may_write && !gateway.open => actions.push(Happens::Acks),
         View::Waking(Some(instance)) if may_write => actions.push(Happens::Probes(instance)),
-        View::Draining(_) | View::Waking(_) | View::Idle => {}
+        View::Draining(_) | View::Busy(_) | View::Waking(_) | View::Idle => {}
     }
 }
 

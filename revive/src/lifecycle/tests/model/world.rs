@@ -5,7 +5,8 @@
 //!   command. A `Stop` of one that has ended may be answered or not.
 //! * **Admission** grants what stands in line, at any time, and may do so while the withdrawal is on its way.
 //! * The **gateway** sees what was published some time later, and only the newest of it. It lets requests through while
-//!   it sees the app awake, and may find that nobody listens there. It acks a sleep, some time later and perhaps too late, with whether one is open.
+//!   it sees the app awake, and may find that nobody listens there. It acks a draining, some time later and perhaps too late,
+//!   with whether one is open, and then once more when none is.
 //! * **Time** is early (no deadline has passed) or late (each has).
 //! * Instances and rounds have the lowest number that nobody around uses any more, so that the world stays finite.
 
@@ -96,6 +97,8 @@ pub(super) enum View {
     Awake(Instance),
     /// Holding; not acked yet if there is a round.
     Draining(Option<Round>),
+    /// Holding; it has said that a request is open, and says once more when it has ended.
+    Busy(Round),
     Waking(Option<Instance>),
     /// Asleep, failed or gone: nothing to be done until somebody asks.
     Idle,
@@ -103,6 +106,10 @@ pub(super) enum View {
 
 impl View {
     fn of(state: &State) -> Self {
+        // Of what is about to be gone the table says so.
+        if let State::Draining(Draining { round, .. }) = state {
+            return Self::Draining(Some(*round));
+        }
         match state.status(early()) {
             Some(Status::Awake { instance, .. }) => Self::Awake(instance),
             Some(Status::Draining { round }) => Self::Draining(Some(round)),
@@ -115,13 +122,14 @@ impl View {
         match self {
             Self::Awake(instance) => Some(instance),
             Self::Waking(probe) => probe,
-            Self::Draining(_) | Self::Idle => None,
+            Self::Draining(_) | Self::Busy(_) | Self::Idle => None,
         }
     }
 
     fn round(self) -> Option<Round> {
         match self {
             Self::Draining(round) => round,
+            Self::Busy(round) => Some(round),
             Self::Awake(_) | Self::Waking(_) | Self::Idle => None,
         }
     }
@@ -256,12 +264,12 @@ impl World {
 impl Gateway {
     pub(super) fn sees(&mut self) {
         self.view = self.news.take().unwrap_or(self.view);
-        self.open &= matches!(self.view, View::Awake(_) | View::Draining(_));
+        self.open &= matches!(self.view, View::Awake(_) | View::Draining(_) | View::Busy(_));
     }
 
     pub(super) fn acks(&mut self) {
-        if let View::Draining(Some(round)) = self.view {
-            self.view = View::Draining(None);
+        if let View::Draining(Some(round)) | View::Busy(round) = self.view {
+            self.view = if self.open { View::Busy(round) } else { View::Draining(None) };
             self.mail.push_back(Event::Quiesced { round, busy: self.open });
         }
     }
@@ -292,8 +300,8 @@ fn subject(event: &Event) -> Option<Instance> {
         | Event::Sleep { .. }
         | Event::Quiesced { .. }
         | Event::Tick
-        | Event::Changed
-        | Event::Deleted => None,
+        | Event::Changed { .. }
+        | Event::Deleted { .. } => None,
     }
 }
 
