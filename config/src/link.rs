@@ -70,6 +70,9 @@ pub struct Table {
     pub generation: u64,
     /// The apps, each with its state; those no longer in it are gone.
     pub apps: Vec<(Arc<App>, Status)>,
+    /// Apps of an earlier table that are about to be ended: answered with [`ToRevive::Quiesced`] when every thread has
+    /// seen this table, and what is open at them is told as ever.
+    pub leaving: Vec<(AppId, Round)>,
 }
 
 /// An attempt to put an app to sleep.
@@ -253,7 +256,7 @@ pub enum ToRevive {
     Activity(Vec<Activity>),
     /// Every thread holds new requests of the app and has closed its pooled connections.
     Quiesced {
-        /// As in [`Status::Draining`].
+        /// As in [`Status::Draining`] or [`Table::leaving`].
         round: Round,
         /// What was open when the last thread had done so.
         activity: Activity,

@@ -2,8 +2,11 @@
 //! so that a port that somebody else has is found (with it, a second program binds silently and takes half of the
 //! traffic), and no connection waits in the queue of a thread that is gone or busy.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener, TcpStream as StdTcpStream};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,6 +15,7 @@ use std::time::Duration;
 use config::model::AppId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 
 use crate::answer::Refusal;
 use crate::body::Body;
@@ -137,14 +141,70 @@ pub struct Post {
     pub drain: Drain,
     /// Told of each connection's end.
     pub ended: Rc<Notify>,
+    /// What accepts connections here.
+    pub accepting: Rc<Accepting>,
+}
+
+/// The listeners of one thread, each a task.
+#[derive(Debug, Default)]
+pub struct Accepting(RefCell<HashMap<Option<AppId>, Task>>);
+
+#[derive(Debug)]
+struct Task {
+    task: JoinHandle<()>,
+    close_up: Rc<Notify>,
+}
+
+impl Accepting {
+    /// Accepts no more, anywhere; what waits in the kernel's queues is left to the other threads, or lost with the last.
+    pub async fn end(&self) {
+        let tasks: Vec<Task> = self.0.borrow_mut().drain().map(|(_, task)| task).collect();
+        for Task { task, .. } in tasks {
+            task.abort();
+            // Its socket is closed when it has ended; that it was told to is no error.
+            let _ended = task.await;
+        }
+    }
 }
 
 impl Post {
-    /// Accepts until the task is ended.
-    pub async fn accept(self, listener: Listener) -> io::Result<()> {
+    /// Accepts connections at a listener from now on.
+    pub fn listen(&self, listener: Listener) {
+        let app = match &listener.entry {
+            Entry::Hosts => None,
+            Entry::App(app) => Some(app.clone()),
+        };
+        let close_up = Rc::new(Notify::new());
+        let (post, told) = (self.clone(), close_up.clone());
+        let task = tokio::task::spawn_local(async move {
+            if let Err(error) = post.accept(listener, &told).await {
+                tracing::error!(%error, "a listener cannot be used");
+            }
+        });
+        if let Some(before) = self.accepting.0.borrow_mut().insert(app, Task { task, close_up }) {
+            before.close_up.notify_one();
+        }
+    }
+
+    /// Accepts no more connections at an app's own port.
+    pub fn close_up(&self, app: &AppId) {
+        if let Some(task) = self.accepting.0.borrow_mut().remove(&Some(app.clone())) {
+            task.close_up.notify_one();
+        }
+    }
+
+    /// Accepts until it is told to close up, and then what waits already: a listener that is closed resets those in its
+    /// queue.
+    async fn accept(self, listener: Listener, close_up: &Notify) -> io::Result<()> {
         let socket = TcpListener::from_std(listener.socket)?;
+        let mut told = pin!(close_up.notified());
         loop {
-            match socket.accept().await {
+            let accepted = tokio::select! {
+                biased;
+                accepted = socket.accept() => accepted,
+                () = &mut told => return Ok(()),
+            };
+            match accepted {
                 Ok((stream, peer)) => {
                     // Room is taken for a connection that is there: a loop that took it before would keep it from the
                     // other listeners for as long as nobody comes. The next ones wait in the kernel's queue.

@@ -2,11 +2,11 @@
 //! serving threads notice becomes messages.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use config::link::{self, GatewayEnd, Round, Status, ToGateway, ToRevive};
+use config::link::{self, Activity, Depth, GatewayEnd, Round, Status, ToGateway, ToRevive};
 use config::model::{self, AppId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -32,6 +32,8 @@ pub struct Session {
     fleet: Arc<Fleet>,
     notes: Notes,
     apps: HashMap<AppId, Arc<App>>,
+    /// Apps that a table took out, as long as a request is at them: one that comes back goes on as it was.
+    departed: HashMap<AppId, Weak<App>>,
     /// The next app's place; places are not used again.
     next_index: usize,
     probers: Probers,
@@ -57,6 +59,7 @@ impl Session {
             fleet,
             notes,
             apps: HashMap::new(),
+            departed: HashMap::new(),
             next_index: 0,
             probers,
             touched: HashMap::new(),
@@ -106,14 +109,36 @@ impl Session {
         let before = std::mem::replace(&mut self.apps, apps);
         self.table.store(Arc::new(Table::build(routes)));
         tracing::info!(generation = table.generation, apps = self.apps.len(), "table in use");
-        for (id, gone) in before {
-            if !self.apps.contains_key(&id) {
-                self.probers.end(&id);
-                self.tell_threads(&gone);
-            }
-        }
+        self.take_out(before);
         for (app, status) in states {
             self.apply(&app, status).await;
+        }
+        for (id, round) in table.leaving {
+            self.leave(id, round).await;
+        }
+    }
+
+    /// Of apps that the new table does not have, nothing more is let in: who has just looked at the old one is held, and
+    /// is then routed once more.
+    fn take_out(&mut self, before: HashMap<AppId, Arc<App>>) {
+        self.departed.retain(|_, app| app.strong_count() > 0);
+        for (id, gone) in before.into_iter().filter(|(id, _)| !self.apps.contains_key(id)) {
+            gone.set(Status::Asleep { depth: Depth::Deep });
+            self.probers.end(&id);
+            self.tell_threads(&gone);
+            self.departed.insert(id, Arc::downgrade(&gone));
+        }
+    }
+
+    /// Says what is open at an app that is about to be ended, once every thread lets in nothing more.
+    async fn leave(&self, app: AppId, round: Round) {
+        let known = self.apps.get(&app).cloned();
+        match known.or_else(|| self.departed.get(&app)?.upgrade()) {
+            Some(app) => self.quiesce(&app, round),
+            None => {
+                let activity = Activity { app, open: 0, held: 0, idle_for: None };
+                self.send(ToRevive::Quiesced { round, activity }).await;
+            }
         }
     }
 
@@ -134,7 +159,8 @@ impl Session {
                 return None;
             }
         };
-        let app = self.apps.get(&model.id).cloned().unwrap_or_else(|| {
+        let departed = || self.departed.get(&model.id)?.upgrade();
+        let app = self.apps.get(&model.id).cloned().or_else(departed).unwrap_or_else(|| {
             let index = self.next_index;
             self.next_index += 1;
             App::new(model.id.clone(), index, status.clone(), self.notes.clone())

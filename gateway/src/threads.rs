@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use config::link::GatewayEnd;
+use config::model::AppId;
 use config::settings;
 use prometheus_client::registry::Registry;
 use tokio::runtime::LocalRuntime;
@@ -67,7 +68,8 @@ impl Gateway {
             let serve = move || {
                 let (serving, drain) = Serving::begin();
                 let worker = Worker::new(table, settings, limits, refusals);
-                let post = Post { worker, index, fleet, drain, ended: Rc::default() };
+                let (ended, accepting) = (Rc::default(), Rc::default());
+                let post = Post { worker, index, fleet, drain, ended, accepting };
                 if let Err(error) = run(post, serving, listeners, inbox) {
                     tracing::error!(%error, "a serving thread has no runtime");
                 }
@@ -86,6 +88,26 @@ impl Gateway {
         let (table, limits, refusals) = (self.table.clone(), self.limits.clone(), self.refusals.clone());
         let metrics = GatewayMetrics { table, limits, refusals };
         registry.register_collector(Box::new(metrics));
+    }
+
+    /// Accepts connections there, too.
+    ///
+    /// # Errors
+    /// Where the system gives no descriptors.
+    pub fn listen(&self, listener: &Listener) -> io::Result<()> {
+        let shares = self.fleet.orders.iter().map(|_| listener.share()).collect::<io::Result<Vec<_>>>()?;
+        for (orders, listener) in self.fleet.orders.iter().zip(shares) {
+            // One that has ended accepts nothing.
+            let _ended = orders.send(Order::Listen(listener));
+        }
+        Ok(())
+    }
+
+    /// Accepts no more connections at an app's own port.
+    pub fn close_up(&self, app: &AppId) {
+        for orders in &self.fleet.orders {
+            let _ended = orders.send(Order::CloseUp(app.clone()));
+        }
     }
 
     /// Takes no new connections, lets those finish that are answering something, for at most `limit` or until `hurry`,
@@ -125,13 +147,10 @@ fn run(
 ) -> io::Result<()> {
     let runtime = LocalRuntime::new()?;
     runtime.block_on(async move {
-        let mut accepting = tokio::task::JoinSet::new();
-        for listener in listeners {
-            accepting.spawn_local(post.clone().accept(listener));
-        }
+        listeners.into_iter().for_each(|listener| post.listen(listener));
         while let Some(order) = inbox.recv().await {
             if let Some(limit) = obey(&post, order) {
-                accepting.shutdown().await;
+                post.accepting.end().await;
                 finish(&post, &serving, &mut inbox, limit).await;
                 return;
             }
@@ -146,6 +165,8 @@ pub(crate) fn obey(post: &Post, order: Order) -> Option<Duration> {
         Order::Quiesce(app, done) => post.worker.quiesce(&app, done),
         Order::Look(app) => post.worker.look(&app),
         Order::Adopt(stream, peer, entry, room) => post.adopt(stream, peer, entry, room),
+        Order::Listen(listener) => post.listen(listener),
+        Order::CloseUp(app) => post.close_up(&app),
         Order::ShutDown(limit) => return Some(limit),
     }
     None

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use config::link::{Instance, Status};
+use config::model::AppId;
 use config::settings;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -15,7 +16,7 @@ use crate::app::{App, Open, Seen};
 use crate::balance::{Share, Tried};
 use crate::hold::{self, Queue, Ticket};
 use crate::limit::Limits;
-use crate::listen::Entry;
+use crate::listen::{Entry, Listener};
 use crate::table::{Route, Table};
 use crate::telemetry::Refusals;
 use crate::upstream::Pool;
@@ -29,12 +30,17 @@ pub enum Order {
     Look(Arc<App>),
     /// Take this connection from a thread that has too many.
     Adopt(StdTcpStream, SocketAddr, Entry, OwnedSemaphorePermit),
+    /// Accept connections there, too.
+    Listen(Listener),
+    /// Accept no more connections at this app's own port.
+    CloseUp(AppId),
     /// Finish what is open, for at most this long.
     ShutDown(Duration),
 }
 
 /// Where orders for one thread go. Not bounded by a size, but by what is sent: one `Look` or `Quiesce` per change
-/// of an app's state, one `Adopt` per accepted connection, which are bounded.
+/// of an app's state, one `Adopt` per accepted connection, one `Listen` or `CloseUp` per change of the file, which are
+/// bounded.
 pub type Orders = mpsc::UnboundedSender<Order>;
 
 /// A serving thread's own belongings.
@@ -176,6 +182,8 @@ impl Worker {
         let Some(slot) = self.existing(app) else { return };
         let known = self.table.load().of_app(&app.id).is_some_and(|route| Arc::ptr_eq(&route.app, app));
         if !known {
+            // Who has a ticket still has the slot.
+            self.slots.borrow_mut()[app.index] = None;
             slot.pool.borrow_mut().clear();
             return slot.queue.borrow_mut().dismiss();
         }

@@ -93,6 +93,11 @@ impl Admission {
         }
     }
 
+    /// From now on there are so many slots. Starts that hold more than that go on.
+    pub fn resize(&mut self, slots: usize) {
+        self.slots = slots.max(1);
+    }
+
     /// A wake of the app waits for its turn, with one waiter until [`waiters`](Self::waiters) says more. If it
     /// waits already, nothing changes: it keeps its age. If it still holds a slot, that start is taken to be over,
     /// and the slot returns.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use config::link::Depth;
+use config::link::{Depth, Failure, Phase};
 use config::model::App;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -134,6 +134,21 @@ impl Metrics {
     /// An app ended while it was awake.
     pub fn crashed(&self, app: &App) {
         self.crashes.get_or_create(&labels(app, None)).inc();
+    }
+
+    /// An app is gone: nothing is shown of it any more.
+    pub fn forget(&self, app: &App) {
+        let failures = Failure::ALL.map(Failure::code);
+        for result in failures.into_iter().chain(["ok"]) {
+            self.wakes.remove(&labels(app, Some(("result", result))));
+        }
+        for phase in Phase::ALL {
+            self.phases.remove(&labels(app, Some(("phase", phase.as_str()))));
+        }
+        for depth in [Depth::Light, Depth::Deep] {
+            self.sleeps.remove(&labels(app, Some(("depth", depth.as_str()))));
+        }
+        self.crashes.remove(&labels(app, None));
     }
 }
 

@@ -103,6 +103,15 @@ impl Gateways {
         }
     }
 
+    /// Every gateway shall hear this table, which has the newest states of all.
+    pub fn replace(&mut self, table: &Table) {
+        for outbox in self.attached.values_mut() {
+            outbox.table = Some(table.clone());
+            outbox.order.clear();
+            outbox.waiting.clear();
+        }
+    }
+
     /// Sends what the links will take now. `message` says the state of an app, if it is still in the table. Returns
     /// the gateways that have left.
     pub fn flush(&mut self, message: impl Fn(&AppId) -> Option<ToGateway>) -> Vec<GatewayId> {

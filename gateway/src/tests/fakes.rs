@@ -118,8 +118,14 @@ impl Edge {
         let thread = |(index, inbox)| {
             let refusals = Arc::new(Refusals::default());
             let worker = Worker::new(table.clone(), settings.clone(), limits.clone(), refusals);
-            let post =
-                Post { worker, index, fleet: fleet.clone(), drain: drain.clone(), ended: Rc::default() };
+            let post = Post {
+                worker,
+                index,
+                fleet: fleet.clone(),
+                drain: drain.clone(),
+                ended: Rc::default(),
+                accepting: Rc::default(),
+            };
             Thread::start(post, inbox)
         };
         let threads = inboxes.into_iter().enumerate().map(thread).collect();
@@ -138,7 +144,7 @@ impl Edge {
 
     pub(super) async fn use_table(&self, apps: impl IntoIterator<Item = (App, Status)>) {
         let apps = apps.into_iter().map(|(app, status)| (Arc::new(app), status)).collect();
-        self.tell(ToGateway::Table(link::Table { generation: 1, apps })).await;
+        self.tell(ToGateway::Table(link::Table { generation: 1, apps, leaving: Vec::new() })).await;
     }
 
     pub(super) async fn change(&self, app: &str, status: Status) {
@@ -245,7 +251,7 @@ impl Thread {
     fn start(post: Post, mut inbox: mpsc::UnboundedReceiver<Order>) -> Self {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), Entry::Hosts).unwrap();
         let (address, worker) = (listener.address().unwrap(), post.worker.clone());
-        spawn_local(post.clone().accept(listener));
+        post.listen(listener);
         let (obeys, mut may) = watch::channel(true);
         spawn_local(async move {
             while let Some(order) = inbox.recv().await {

@@ -12,6 +12,7 @@ use super::Driver;
 use super::braking::BrakesView;
 use super::limiting::{LimitChanged, LimitsView};
 use super::record::{Life, NotAsleep, Record, Sleeper};
+use super::reload::{Model, Reloaded};
 use super::view::{AppView, brief, depth_of, state_of, view};
 use crate::brakes::{Brake, Change, Scope, UnknownWorkspace};
 use crate::clock;
@@ -50,6 +51,8 @@ pub enum Ask {
     ChangeLimit(Label, limits::Change, Belief, String, oneshot::Sender<Result<LimitChanged, Refused>>),
     /// The file has been read again: these are its limits now.
     LimitsOfFile(Vec<Arc<Limit>>, oneshot::Sender<()>),
+    /// From now on there are these apps, and no others.
+    Reload(Box<Model>, oneshot::Sender<Reloaded>),
     /// Bring those figures up to date that say how things are, not what has happened.
     Measure(oneshot::Sender<()>),
 }
@@ -145,6 +148,9 @@ impl Driver {
             Ask::LimitsOfFile(file, reply) => {
                 self.limits_of_file(file);
                 let _left = reply.send(());
+            }
+            Ask::Reload(model, reply) => {
+                let _left = reply.send(self.reload(*model));
             }
             Ask::Measure(reply) => {
                 self.measure();

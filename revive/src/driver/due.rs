@@ -54,7 +54,7 @@ impl Driver {
         self.used_at = None;
         let now = (clock::now(), (self.wall)());
         for id in self.used.drain() {
-            if let Some(record) = self.apps.get(&id) {
+            if let Some(record) = self.apps.get(&id).filter(|record| !record.is_leaving()) {
                 self.store.save_app(record.row(now));
             }
         }

@@ -14,6 +14,7 @@ mod due;
 pub mod limiting;
 mod quiesce;
 mod record;
+pub mod reload;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::link::{Activity, Depth, Failure, Instance, Round, Status, ToRevive};
-use config::model::{App, AppId, Label, Limit};
+use config::model::{AppId, Label, Limit};
 use config::settings;
 use tokio::sync::{mpsc, watch};
 
@@ -35,6 +36,7 @@ pub use ask::{Ask, Handle};
 use due::sleep_until;
 pub use record::NotAsleep;
 use record::{Life, Record};
+use reload::Model;
 use timers::Timers;
 use typical::Typical;
 
@@ -61,15 +63,9 @@ const ESTIMATE_INTERVAL: Duration = Duration::from_secs(1);
 /// What the driver is made of.
 pub struct Parts {
     /// The apps.
-    pub apps: Vec<Arc<App>>,
+    pub model: Model,
     /// What is remembered of them.
     pub stored: LoadedApps,
-    /// Their own ports at the edge.
-    pub ports: HashMap<AppId, u16>,
-    /// Where visitors find them.
-    pub urls: HashMap<AppId, String>,
-    /// Settings.
-    pub settings: settings::Revive,
     /// What runs them.
     pub platform: Box<dyn Platform>,
     /// What it reports.
@@ -107,6 +103,8 @@ pub struct Driver {
     generation: u64,
     rounds: u64,
     settings: settings::Revive,
+    /// How long what is open may take to end, before an app that runs is changed or ended.
+    drain: Duration,
     platform: Box<dyn Platform>,
     reports: mpsc::UnboundedReceiver<Report>,
     instances: Range<u64>,
@@ -127,10 +125,11 @@ impl Driver {
     pub fn new(parts: Parts) -> (Self, Handle) {
         let now = (clock::now(), (parts.wall)());
         let stored: HashMap<_, _> = parts.stored.apps.into_iter().map(|row| (row.id.clone(), row)).collect();
-        let records = parts.apps.into_iter().map(|app| {
+        let Model { apps, ports, urls, settings, drain } = parts.model;
+        let records = apps.into_iter().map(|app| {
             let mut record = Record::new(app.clone(), stored.get(&app.id), now);
-            record.port = parts.ports.get(&app.id).copied();
-            record.url = parts.urls.get(&app.id).cloned();
+            record.port = ports.get(&app.id).copied();
+            record.url = urls.get(&app.id).cloned();
             (app.id.clone(), record)
         });
         let (limits, forgotten) = Limits::new(parts.limits, parts.limits_said);
@@ -139,7 +138,7 @@ impl Driver {
         let driver = Self {
             apps: records.collect(),
             timers: Timers::default(),
-            admission: Admission::new(parts.settings.wake_slots()),
+            admission: Admission::new(settings.wake_slots()),
             typical: Typical::Unknown,
             estimates_at: None,
             used: HashSet::new(),
@@ -147,7 +146,8 @@ impl Driver {
             gateways: Gateways::new(),
             generation: 1,
             rounds: 0,
-            settings: parts.settings,
+            settings,
+            drain,
             platform: parts.platform,
             reports: parts.reports,
             instances: parts.instances,
@@ -262,7 +262,7 @@ impl Driver {
             grace: record.app.health.grace,
             backoff_first: self.settings.backoff_first,
             backoff_max: self.settings.backoff_max,
-            drain: std::time::Duration::from_secs(10),
+            drain: self.drain,
         };
         let before = state.clone();
         let Transition { state: after, actions } = lifecycle::step(before.clone(), event, &rules, now);
@@ -279,6 +279,9 @@ impl Driver {
         if self.apps.get(id).is_some_and(Record::is_to_sleep_deeper) {
             let round = self.next_round();
             return self.happen(id, Event::Sleep { depth: Depth::Deep, round });
+        }
+        if self.apps.get(id).is_some_and(Record::is_gone) {
+            return self.bury(id);
         }
         self.schedule(id, now);
     }
@@ -380,6 +383,7 @@ impl Driver {
         self.admission.waiters(&activity.app, record.waiters());
         self.used.insert(activity.app.clone());
         self.used_at.get_or_insert(now + USED_INTERVAL);
+        self.drained(&activity.app);
         self.schedule(&activity.app, now);
     }
 

@@ -6,7 +6,7 @@ use config::model::AppId;
 use super::record::Quiesce;
 use super::{Driver, SLACK};
 use crate::clock;
-use crate::lifecycle::{Event, State};
+use crate::lifecycle::{Aim, Draining, Event, State};
 use crate::publish::GatewayId;
 
 impl Driver {
@@ -18,6 +18,7 @@ impl Driver {
         record.quiesce.waiting_for = waiting_for;
         record.quiesce.busy = false;
         if alone {
+            // What was open went with the last gateway.
             self.happen(id, Event::Quiesced { round, busy: false });
         }
     }
@@ -25,9 +26,13 @@ impl Driver {
     pub(super) fn quiesced(&mut self, gateway: GatewayId, round: Round, activity: &Activity) {
         self.observe(gateway, activity);
         let Some(record) = self.apps.get_mut(&activity.app) else { return };
-        let current = matches!(record.state(), Some(State::Draining(draining)) if draining.round == round);
-        if !current {
-            return;
+        let aim = match record.state() {
+            Some(State::Draining(draining)) if draining.round == round => draining.aim,
+            _ => return,
+        };
+        if matches!(aim, Aim::Renew | Aim::Retire) {
+            record.quiesce.waiting_for.retain(|waiting| *waiting != gateway);
+            return self.drained(&activity.app);
         }
         let usage = record.usage;
         let Quiesce { waiting_for, busy, idle_since } = &mut record.quiesce;
@@ -37,6 +42,19 @@ impl Driver {
         if waiting_for.is_empty() || *busy {
             let busy = *busy;
             self.happen(&activity.app, Event::Quiesced { round, busy });
+        }
+    }
+
+    /// An app that is to be changed or ended may have nothing open any more. What was open when a gateway held its
+    /// requests ends one by one, and nothing is added.
+    pub(super) fn drained(&mut self, id: &AppId) {
+        let Some(record) = self.apps.get(id) else { return };
+        if let Some(State::Draining(Draining { aim: Aim::Renew | Aim::Retire, round, .. })) = record.state()
+            && record.quiesce.waiting_for.is_empty()
+            && record.usage.open == 0
+        {
+            let round = *round;
+            self.happen(id, Event::Quiesced { round, busy: false });
         }
     }
 
@@ -55,9 +73,11 @@ impl Driver {
             }
             self.admission.waiters(&id, record.waiters());
             if let Some(State::Draining(draining)) = record.state() {
-                let round = draining.round;
+                let (round, aim) = (draining.round, draining.aim);
                 record.quiesce.waiting_for.retain(|waiting| *waiting != gateway);
-                if record.quiesce.waiting_for.is_empty() {
+                if matches!(aim, Aim::Renew | Aim::Retire) {
+                    self.drained(&id);
+                } else if record.quiesce.waiting_for.is_empty() {
                     self.happen(&id, Event::Quiesced { round, busy: false });
                 }
             }

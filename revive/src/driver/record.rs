@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::KEPT_AWAKE;
+use super::reload::Successor;
 use crate::idle::Usage;
 use crate::lifecycle::{Failed, Retry, State, WakeEnded};
 use crate::platform::Exit;
@@ -54,6 +55,8 @@ pub(super) struct Record {
     pub not_before: Option<Instant>,
     /// What the timer is set to.
     pub timer: Option<Instant>,
+    /// It was taken out of the table, and is back: what it will be.
+    pub successor: Option<Successor>,
 }
 
 /// Who cares for an app.
@@ -184,6 +187,7 @@ impl Record {
             sleepers: Vec::new(),
             not_before: None,
             timer: None,
+            successor: None,
         }
     }
 
@@ -195,8 +199,16 @@ impl Record {
         }
     }
 
+    /// Whether nothing is left of it.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.state(), Some(State::Gone { leaving: None }))
+    }
+
     /// What gateways are told of it, as far as it alone can tell.
     pub(super) fn status(&self, now: Instant) -> Option<Status> {
+        if self.successor.is_some() {
+            return Some(Status::Asleep { depth: Depth::Deep });
+        }
         match (&self.life, &self.app.source) {
             (Life::Ours(state), _) => state.status(now),
             (Life::Theirs, Source::Upstreams(endpoints)) => {

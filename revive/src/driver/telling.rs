@@ -33,8 +33,9 @@ impl Driver {
     pub(super) fn table(&self) -> Table {
         let now = clock::now();
         let line = (&self.admission, self.typical.wake());
-        let told = |record: &Record| Some((record.app.clone(), told(record, line, now)?));
-        Table { generation: self.generation, apps: self.apps.values().filter_map(told).collect() }
+        let told = |record: &Record| Some((record.told_app().clone(), told(record, line, now)?));
+        let apps = self.apps.values().filter_map(told).collect();
+        Table { generation: self.generation, apps, leaving: self.leaving() }
     }
 }
 

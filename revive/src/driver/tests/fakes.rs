@@ -1,6 +1,6 @@
 //! An edge whose platform does nothing but take commands, and gateways that say what a test has them say.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use crate::brakes::{Brakes, RemovalGuard, RemovalLimits, Scope};
 use crate::clock;
 use crate::driver::braking::BrakesView;
+use crate::driver::reload::Model;
 use crate::driver::view::AppView;
 use crate::driver::{Ask, Driver, Handle, NotAsleep, Parts};
 use crate::platform::{Command, Event, Platform, Report, Reports};
@@ -35,6 +36,9 @@ pub(super) const SOON: Duration = Duration::from_millis(50);
 pub(super) const IDLE: Duration = Duration::from_secs(30);
 /// And for deep sleep.
 pub(super) const REMOVE: Duration = Duration::from_secs(300);
+
+/// How long what is open may take to end.
+pub(super) const DRAIN: Duration = Duration::from_secs(10);
 
 pub(super) fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -85,6 +89,16 @@ pub(super) fn of_workspace(mut app: App, workspace: &str) -> App {
 pub(super) fn with_sleep(mut app: App, idle_after: After, remove_after: After) -> App {
     app.sleep = SleepPolicy { idle_after, remove_after };
     app
+}
+
+/// All that there is, and `DRAIN` for what is open.
+pub(super) fn model(apps: impl IntoIterator<Item = App>, max_concurrent_wakes: usize) -> Model {
+    Model {
+        apps: apps.into_iter().map(Arc::new).collect(),
+        settings: settings::Revive { max_concurrent_wakes, ..settings::Revive::default() },
+        drain: DRAIN,
+        ..Model::default()
+    }
 }
 
 struct Submit(mpsc::UnboundedSender<Command>);
@@ -151,11 +165,8 @@ impl Edge {
         let clock_step = Arc::new(AtomicU64::new(0));
         let step = clock_step.clone();
         let (driver, handle) = Driver::new(Parts {
-            apps: apps.into_iter().map(Arc::new).collect(),
+            model: model(apps, max_concurrent_wakes),
             stored: LoadedApps::default(),
-            ports: HashMap::new(),
-            urls: HashMap::new(),
-            settings: settings::Revive { max_concurrent_wakes, ..settings::Revive::default() },
             platform: Box::new(Submit(submit)),
             reports: reported,
             instances: 1..1_000_000,
@@ -218,7 +229,7 @@ impl Edge {
     async fn attach(&self, end: GatewayEnd, revive: ReviveEnd) -> Gateway {
         self.handle.attach(revive).await.unwrap();
         let (mut end, in_line) = (end, HashSet::new());
-        let (limits, table) = match (end.rx.recv().await.unwrap(), end.rx.recv().await.unwrap()) {
+        let (limits, table) = match (soon(end.rx.recv()).await.unwrap(), soon(end.rx.recv()).await.unwrap()) {
             (ToGateway::Limits(limits), ToGateway::Table(table)) => (limits, table),
             other => panic!("first the limits, then the table, not {other:?}"),
         };
