@@ -34,12 +34,20 @@ impl Ports {
             stored.iter().filter_map(|row| Some((&row.id, row.port?))).collect();
         let mut ports = Self { listeners: vec![main], listen, apps: HashMap::new() };
         for app in apps {
-            let (listener, port) = own_port(app, before.get(&app.id).copied())
-                .map_err(|error| format!("app {}: no port on 127.0.0.1 is free for it: {error}", app.name))?;
+            let (listener, port) = Self::bind_own(app, before.get(&app.id).copied())?;
             ports.listeners.push(listener);
             ports.apps.insert(app.id.clone(), port);
         }
         Ok(ports)
+    }
+
+    /// Binds an app's own port: the one it had `before`, if that is free.
+    ///
+    /// # Errors
+    /// Says whose could not be had.
+    pub(crate) fn bind_own(app: &App, before: Option<u16>) -> Result<(Listener, u16), String> {
+        own_port(app, before)
+            .map_err(|error| format!("app {}: no port on 127.0.0.1 is free for it: {error}", app.name))
     }
 
     /// Each app's own address, by name.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::model::Rate;
 
 /// Settings of both halves.
@@ -15,7 +17,7 @@ pub struct Settings {
 }
 
 /// What clients may send, and how long they may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gateway {
     /// Threads that serve; 0 means one for each core.
     pub threads: usize,
@@ -71,6 +73,7 @@ pub struct Gateway {
     /// Sleeping apps of one tenant that one client address may wake; `None`: as many as it likes.
     pub max_wakes_per_client: Option<Rate>,
     /// By which tokens are verified whose claims limits count by: none to two.
+    #[serde(skip)]
     pub claim_secrets: Vec<Secret>,
 }
 
@@ -149,7 +152,7 @@ impl Gateway {
 }
 
 /// How apps are put to sleep and woken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Revive {
     /// Wakes from deep sleep under way at once; 0 means twice the cores. Resuming a paused app is free.
     pub max_concurrent_wakes: usize,

@@ -5,11 +5,13 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// So many in so long, evenly; and how many at once.
 ///
 /// Parsed from `5/min` or `10/30s` (units `s`, `min`, `h`, `d`), with a burst of as many as are counted; shown the same
 /// way, without the burst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Rate {
     /// How many.
     pub count: NonZeroU32,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::Admin;
+use super::configuration::ConfigurationView;
 use super::extract::Parameters;
 use super::problem::Problem;
 use crate::driver::Ask;
@@ -67,6 +68,10 @@ pub(super) async fn audit(
     let entries = admin.store.audit(query.limit.unwrap_or(AUDIT_SHOWN), READ).await?;
     let entries: Vec<Value> = entries.into_iter().map(entry).collect();
     Ok(Json(json!({ "entries": entries })).into_response())
+}
+
+pub(super) async fn configuration(State(admin): State<Admin>) -> Json<ConfigurationView> {
+    Json(admin.configuration.view())
 }
 
 fn entry(AuditEntry { at, actor, action, subject, before, after }: AuditEntry) -> Value {

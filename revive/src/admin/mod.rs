@@ -9,6 +9,7 @@ mod access;
 mod apps;
 mod attempts;
 mod brakes;
+mod configuration;
 mod counts;
 mod extract;
 mod guard;
@@ -36,6 +37,7 @@ use tokio::task::JoinSet;
 use access::Peer;
 pub use access::Tokens;
 use attempts::Attempts;
+pub use configuration::{Configuration, ConfigurationView, ReadView};
 pub use counts::Counts;
 pub use guard::Guard;
 
@@ -69,15 +71,23 @@ pub struct Admin {
     pub ready: Readiness,
     /// Who may use it.
     pub tokens: Tokens,
+    /// Which file is in use.
+    pub configuration: Configuration,
     attempts: Arc<Mutex<Attempts>>,
 }
 
 impl Admin {
     /// An API that is not ready yet.
-    pub fn new(handle: Handle, store: Writer, figures: (Arc<Registry>, Counts), tokens: Tokens) -> Self {
+    pub fn new(
+        handle: Handle,
+        store: Writer,
+        figures: (Arc<Registry>, Counts),
+        tokens: Tokens,
+        configuration: Configuration,
+    ) -> Self {
         let (registry, counts) = figures;
         let (ready, attempts) = (Readiness::default(), Arc::default());
-        Self { handle, store, registry, counts, ready, tokens, attempts }
+        Self { handle, store, registry, counts, ready, tokens, configuration, attempts }
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn all() -> Vec<Route> {
         route!(GET "/v1/openapi.json", OPEN, about::openapi),
         route!(GET "/metrics", VIEWER, about::metrics),
         route!(GET "/v1/audit", VIEWER, about::audit),
+        route!(GET "/v1/config", VIEWER, about::configuration),
         route!(GET "/v1/apps", VIEWER, apps::list),
         route!(GET "/v1/apps/{name}", VIEWER, apps::show),
         route!(POST "/v1/apps/{name}/wake", OPERATOR, apps::wake),
