@@ -69,12 +69,13 @@ impl Edge {
     /// Starts both halves and says so when requests are served.
     pub(super) async fn start(
         file: &Path,
-        mut loaded: Loaded,
+        loaded: Loaded,
         kept: Kept,
         sockets: Sockets,
     ) -> Result<Self, String> {
         let Sockets { ports, admin, admin_address } = sockets;
-        loaded.settings.gateway.max_connections = room::connections(&loaded);
+        let mut settings = loaded.settings.gateway.clone();
+        settings.max_connections = room::connections(&loaded);
         let (state, writer) = (kept.dir.clone(), kept.writer.clone());
         let mut registry = Registry::default();
         let neighbours = Neighbours::of(&loaded, &ports.apps);
@@ -82,8 +83,8 @@ impl Edge {
         let (driver, handle, platform) = revive(&loaded, kept, &ports, &neighbours, &mut registry)?;
         let driving = tokio::spawn(driver.run());
         let (gateway_end, revive_end) = link::channel();
-        let (gateway, is_ready) = Gateway::start(&loaded.settings.gateway, &ports.listeners, gateway_end)
-            .map_err(|error| error.to_string())?;
+        let (gateway, is_ready) =
+            Gateway::start(&settings, &ports.listeners, gateway_end).map_err(|error| error.to_string())?;
         gateway.register(&mut registry);
         handle.attach(revive_end).await.map_err(|error| error.to_string())?;
         let counts = Counts::register(&mut registry);

@@ -31,6 +31,7 @@ mod openapi;
 mod proxying;
 mod races;
 mod real_programs;
+mod reload;
 mod routing;
 mod sleep;
 mod streams;

@@ -40,6 +40,13 @@ impl Edge {
         answer.json()
     }
 
+    /// `GET /v1/config`.
+    pub(crate) async fn configuration(&self) -> Value {
+        let answer = self.tell("GET", "/v1/config").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
     /// `awake`, `asleep light`, `waking probing`…
     pub(crate) async fn state(&self, name: &str) -> String {
         let app = self.app(name).await;

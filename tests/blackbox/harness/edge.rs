@@ -70,10 +70,7 @@ impl Edge {
     /// The same in a directory that already holds what the file names.
     pub(crate) async fn start_in(directory: TempDir, file: &str) -> Self {
         process::allow_many_descriptors();
-        let path = directory.path().to_str().expect("an ASCII path");
-        let app = test_app().to_str().expect("a UTF-8 path");
-        let file = file.replace("{dir}", path).replace("{app}", app);
-        fs::write(directory.path().join("apps.toml"), file).expect("the file is written");
+        write(directory.path(), file);
         let arguments =
             ["dev", "apps.toml", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state", "state"];
         let arguments: Vec<_> = arguments.map(str::to_owned).into();
@@ -83,6 +80,18 @@ impl Edge {
             Self { directory, child, arguments, listen: nowhere, admin: nowhere, ports: BTreeMap::new() };
         edge.until_ready().await;
         edge
+    }
+
+    /// Puts this file in the place of its own, as editors do, and waits until it has been read; what the edge then says
+    /// of it.
+    pub(crate) async fn reload(&self, file: &str) -> Value {
+        let before = self.configuration().await;
+        write(self.path(), file);
+        eventually(PATIENCE, "the file is read again", async || {
+            let now = self.configuration().await;
+            if now["last_read"]["at"] == before["last_read"]["at"] { Err(now.to_string()) } else { Ok(now) }
+        })
+        .await
     }
 
     /// `kill -9`: the edge has no chance to tidy up. It is gone when this returns.
@@ -266,6 +275,14 @@ impl Drop for Edge {
             Err(said) => panic!("{said}"),
         }
     }
+}
+
+fn write(directory: &Path, file: &str) {
+    let path = directory.to_str().expect("an ASCII path");
+    let app = test_app().to_str().expect("a UTF-8 path");
+    let file = file.replace("{dir}", path).replace("{app}", app);
+    fs::write(directory.join("apps.toml.new"), file).expect("the file is written");
+    fs::rename(directory.join("apps.toml.new"), directory.join("apps.toml")).expect("it takes its place");
 }
 
 fn spawn(directory: &Path, arguments: &[String]) -> Child {

@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use crate::brakes::{Brakes, RemovalGuard, RemovalLimits, Scope};
 use crate::clock;
 use crate::driver::braking::BrakesView;
-use crate::driver::reload::Model;
+use crate::driver::reload::{Model, Reloaded};
 use crate::driver::view::AppView;
 use crate::driver::{Ask, Driver, Handle, NotAsleep, Parts};
 use crate::platform::{Command, Event, Platform, Report, Reports};
@@ -263,6 +263,17 @@ impl Edge {
         self.handle.ask(|reply| Ask::Show(id(name), reply)).await.unwrap().unwrap()
     }
 
+    /// There are these apps from now on.
+    pub(super) async fn reload(&self, apps: impl IntoIterator<Item = App>) -> Reloaded {
+        let model = Box::new(model(apps, 1_000));
+        self.handle.ask(|reply| Ask::Reload(model, reply)).await.unwrap()
+    }
+
+    /// Whether the driver still knows an app, and in which state.
+    pub(super) async fn knows(&self, name: &str) -> Option<&'static str> {
+        self.handle.ask(|reply| Ask::Show(id(name), reply)).await.unwrap().map(|view| view.state)
+    }
+
     pub(super) async fn pause(&self, scope: Scope) {
         self.handle.ask(|reply| Ask::Pause(scope, "ann".into(), reply)).await.unwrap().unwrap();
     }
@@ -353,6 +364,21 @@ impl Gateway {
         tokio::time::timeout(time, heard)
             .await
             .unwrap_or_else(|_| panic!("{app} stayed as it was for {time:?}"))
+    }
+
+    /// Reads until it gets a new table, soon.
+    pub(super) async fn reads_table(&mut self) -> &Table {
+        loop {
+            if let ToGateway::Table(table) = soon(self.end.rx.recv()).await.unwrap() {
+                self.table = table;
+                return &self.table;
+            }
+        }
+    }
+
+    /// What its table says of an app.
+    pub(super) fn tabled(&self, app: &str) -> Option<&Status> {
+        self.table.apps.iter().find(|(model, _)| model.id == id(app)).map(|(_, status)| status)
     }
 
     /// Reads until it is told this state, soon.

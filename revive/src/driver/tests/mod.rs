@@ -9,5 +9,6 @@ mod fakes;
 mod idle;
 mod limits;
 mod links;
+mod reload;
 mod sleeping;
 mod waking;
