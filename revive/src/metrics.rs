@@ -53,13 +53,14 @@ pub struct Standing {
 }
 
 /// All that an app can be, with its depth of sleep.
-const STATES: [(&str, &str); 6] = [
+const STATES: [(&str, &str); 7] = [
     ("awake", ""),
     ("draining", ""),
     ("asleep", "light"),
     ("asleep", "deep"),
     ("waking", ""),
     ("failed", ""),
+    ("gone", ""),
 ];
 
 impl Metrics {

@@ -198,7 +198,7 @@ async fn many_changes_under_traffic_lose_no_request() {
         let moves = stays.clone().line(&format!(r#"hosts = ["stays.localhost", "at-{number}.localhost"]"#));
         let renewed = saying("renewed", &format!("{}", number / 2));
         let mut apps = vec![moves, renewed];
-        apps.extend((number % 3 == 0).then(|| saying("guest", "guest")));
+        apps.extend(number.is_multiple_of(3).then(|| saying("guest", "guest")));
         file(&apps)
     };
     let edge = Edge::start(&with(0)).await;

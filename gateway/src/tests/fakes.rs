@@ -143,8 +143,18 @@ impl Edge {
     }
 
     pub(super) async fn use_table(&self, apps: impl IntoIterator<Item = (App, Status)>) {
+        self.use_table_without(apps, []).await;
+    }
+
+    /// One of which revive wants to know what is still open at some that are to be ended.
+    pub(super) async fn use_table_without(
+        &self,
+        apps: impl IntoIterator<Item = (App, Status)>,
+        leaving: impl IntoIterator<Item = (&str, Round)>,
+    ) {
         let apps = apps.into_iter().map(|(app, status)| (Arc::new(app), status)).collect();
-        self.tell(ToGateway::Table(link::Table { generation: 1, apps, leaving: Vec::new() })).await;
+        let leaving = leaving.into_iter().map(|(name, round)| (id(name), round)).collect();
+        self.tell(ToGateway::Table(link::Table { generation: 1, apps, leaving })).await;
     }
 
     pub(super) async fn change(&self, app: &str, status: Status) {

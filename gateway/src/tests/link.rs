@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::link::{Status, ToRevive};
+use config::link::{Round, Status, ToRevive};
 use config::settings::Gateway;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -104,7 +104,7 @@ fn an_app_goes_on_as_it_is_from_table_to_table() {
     run(async {
         let edge = Edge::start(1, &Gateway::default());
         edge.use_table([(app("a"), ASLEEP), (app("b"), ASLEEP)]).await;
-        let (a, b) = (edge.app("a"), edge.app("b"));
+        let (a, place_of_b) = (edge.app("a"), edge.app("b").index);
         let held = edge.ask(0, "a", "/").await;
         let mut moved = app("a");
         moved.response_timeout = SECOND;
@@ -114,7 +114,46 @@ fn an_app_goes_on_as_it_is_from_table_to_table() {
         assert_eq!(a.state().status, CREATING);
         // A place is never another app's: threads keep connections by it.
         edge.use_table([(app("b"), ASLEEP)]).await;
-        let places = [a.index, b.index, edge.app("b").index];
+        let places = [a.index, place_of_b, edge.app("b").index];
         assert!(places[0] != places[1] && places[1] != places[2], "{places:?}");
+    });
+}
+
+#[test]
+fn of_an_app_that_leaves_it_is_told_what_is_open_and_who_is_held_is_routed_once_more() {
+    run(async {
+        let mut edge = Edge::start(2, &Gateway::default());
+        let mut upstream = Upstream::start().await;
+        edge.use_table([(app("a"), upstream.awake()), (app("b"), ASLEEP)]).await;
+        let answered = edge.ask(0, "a", "/").await;
+        let arrived = upstream.arrived().await.remove(0);
+        let held = edge.ask(1, "b", "/").await;
+        let (a, rounds) = (edge.app("a"), [Round(4), Round(5), Round(6)]);
+        edge.said();
+        // A thread that has not come to it yet may still let something in.
+        edge.obeys(1, false).await;
+        edge.use_table_without([], ["a", "b", "never-was"].into_iter().zip(rounds)).await;
+        assert_eq!(edge.quiesced().await.0, Round(6), "of what it does not know nothing is open");
+        assert_eq!(edge.said(), []);
+        edge.obeys(1, true).await;
+        let mut said = Vec::new();
+        while said.len() < 2 {
+            match edge.says().await {
+                ToRevive::Quiesced { round, activity } => said.push((round.0, activity.open)),
+                ToRevive::Unwanted { app } => assert_eq!(app, id("b")),
+                other => panic!("{other:?}"),
+            }
+        }
+        said.sort();
+        assert_eq!(said, [(4, 1), (5, 0)]);
+        assert_eq!(held.answer().await, "404 unknown-host");
+        assert_eq!(edge.ask(0, "a", "/").await.answer().await, "404 unknown-host");
+        // It comes back while a request is at it: the same app, whose count is still right.
+        edge.use_table([(app("a"), ASLEEP)]).await;
+        assert!(Arc::ptr_eq(&a, &edge.app("a")));
+        arrived.answer().await;
+        assert_eq!(answered.answer().await, "200");
+        let reports = edge.reports(SECOND).await.concat();
+        assert_eq!(reports.iter().rfind(|report| report.app == id("a")).unwrap().open, 0);
     });
 }
