@@ -73,7 +73,7 @@ impl Edge {
         kept: Kept,
         sockets: Sockets,
     ) -> Result<Self, String> {
-        let Sockets { ports, admin, admin_address } = sockets;
+        let Sockets { mut ports, admin, admin_address } = sockets;
         let mut settings = loaded.settings.gateway.clone();
         settings.max_connections = room::connections(&loaded);
         let (state, writer) = (kept.dir.clone(), kept.writer.clone());
@@ -85,6 +85,8 @@ impl Edge {
         let (gateway_end, revive_end) = link::channel();
         let (gateway, is_ready) =
             Gateway::start(&settings, &ports.listeners, gateway_end).map_err(|error| error.to_string())?;
+        // The threads have them now: one that nobody accepts from must not be kept open.
+        ports.listeners.clear();
         gateway.register(&mut registry);
         handle.attach(revive_end).await.map_err(|error| error.to_string())?;
         let counts = Counts::register(&mut registry);

@@ -139,6 +139,7 @@ async fn an_app_that_is_removed_answers_what_is_under_way_and_is_ended() {
     edge.ask(Request::get("goes", "/")).await;
     let pid = u32::try_from(edge.app("goes").await["pid"].as_u64().unwrap()).unwrap();
     let mut wire = under_way(&edge, "goes", "/?delay=1500ms").await;
+    let port = edge.port("goes");
     edge.reload(&file(&[saying("stays", "stays")])).await;
     edge.ask(Request::get("goes", "/")).await.assert_refused(404, "unknown-host");
     assert!(runs(pid), "somebody still waits for it");
@@ -151,6 +152,7 @@ async fn an_app_that_is_removed_answers_what_is_under_way_and_is_ended() {
         }
     })
     .await;
+    assert!(std::net::TcpStream::connect(port).is_err(), "its port is closed");
     let metrics = edge.tell("GET", "/metrics").await.text();
     assert!(!metrics.contains("app=\"goes\""), "{metrics}");
     assert_eq!(edge.ask(Request::get("stays", "/")).await.text(), "stays");
