@@ -106,18 +106,17 @@ impl Edge {
         ready.set(true);
         announce(&loaded, &addresses);
         let file = file.to_owned();
-        let reloader =
-            Reloader {
-                file,
-                loaded,
-                ports,
-                neighbours,
-                handle: handle.clone(),
-                configuration,
-                figures,
-                tokens,
-                admin: admin_address,
-            };
+        let reloader = Reloader {
+            file,
+            loaded,
+            ports,
+            neighbours,
+            handle: handle.clone(),
+            configuration,
+            figures,
+            tokens,
+            admin: admin_address,
+        };
         Ok(Self {
             state,
             gateway,

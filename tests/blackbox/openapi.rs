@@ -123,6 +123,7 @@ async fn every_answer_is_as_the_file_says() {
         ("POST", "/v1/limits/{name}/restore", "/v1/limits/nobodys/restore", 404, ""),
         ("POST", "/v1/limits/{name}/restore", "/v1/limits/new/restore", 409, ""),
         ("DELETE", "/v1/limits/{name}", "/v1/limits/new", 200, ""),
+        ("GET", "/v1/config", "/v1/config", 200, ""),
         ("GET", "/v1/audit", "/v1/audit", 200, ""),
         ("GET", "/v1/audit", "/v1/audit?limit=x", 400, ""),
     ] {
