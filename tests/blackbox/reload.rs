@@ -235,3 +235,57 @@ async fn many_changes_under_traffic_lose_no_request() {
     assert_eq!(edge.starts("stays"), 1);
     assert_eq!(edge.configuration().await["generation"], scaled(100) + 1);
 }
+
+/// A limit of so many requests to the app `hello`, counted for it as a whole.
+fn with_limit(rate: &str, burst: u32) -> String {
+    let limit = format!(
+        "\n[[limit]]\nname = \"few\"\nmatch = {{ hosts = [\"hello.localhost\"] }}\nkey = \"app\"\nrate = \"{rate}\"\nburst = {burst}\n"
+    );
+    file(&[saying("hello", "hi")]) + &limit
+}
+
+#[tokio::test]
+async fn the_files_limits_hold_for_the_very_next_request_and_keep_their_counts() {
+    let edge = Edge::start(&with_limit("1/d", 2)).await;
+    let ask = async || edge.ask(Request::get("hello", "/")).await.status;
+    assert_eq!([ask().await, ask().await, ask().await], [200, 200, 429]);
+    edge.reload(&with_limit("1/d", 3)).await;
+    assert_eq!([ask().await, ask().await], [200, 429], "the two before still count");
+    edge.reload(&file(&[saying("hello", "hi")])).await;
+    assert_eq!(ask().await, 200, "it is gone");
+}
+
+#[tokio::test]
+async fn a_secret_is_replaced_in_the_file_without_one_401() {
+    let file = |secrets: &str| {
+        let token = format!("\n[[admin.token]]\nname = \"ops\"\nrole = \"admin\"\nsecrets = [{secrets}]\n");
+        file(&[App::named("hello")]) + &token
+    };
+    let (old, new) = ("the-old-secret-of-this-test", "the-new-secret-of-this-test");
+    let edge = Edge::start(&file(&format!("{old:?}"))).await;
+    let status = async |secret: &str| edge.tell_as(Some(secret), "GET", "/v1/apps").await.status;
+    assert_eq!([status(old).await, status(new).await], [200, 401]);
+    let steps = [format!("{old:?}, {new:?}"), format!("{new:?}")];
+    for (number, secrets) in steps.iter().enumerate() {
+        // Both before the change and after it this one is right.
+        let holder = [old, new][number];
+        let is_done = AtomicBool::new(false);
+        let asking = async {
+            while !is_done.load(Relaxed) {
+                assert_eq!(status(holder).await, 200, "step {number}");
+            }
+        };
+        let changing = async {
+            edge.rewrite(&file(secrets));
+            let (gone, right) = if number == 0 { (new, 200) } else { (old, 401) };
+            eventually(PATIENCE, "the tokens are those of the file", async || match status(gone).await {
+                status if status == right => Ok(()),
+                429 if right == 401 => Ok(()),
+                status => Err(format!("{status}")),
+            })
+            .await;
+            is_done.store(true, Relaxed);
+        };
+        tokio::join!(asking, changing);
+    }
+}
