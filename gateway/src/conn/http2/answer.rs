@@ -63,14 +63,12 @@ impl<H: Handler, F: Future<Output = Response<H::Body>>> Future for Answering<H, 
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let refused = this.rest.as_ref().and_then(Rest::refused);
-        let response = match (refused, this.handling.as_mut().as_pin_mut()) {
-            (None, Some(handling)) => match handling.poll(cx) {
-                Poll::Ready(response) => response,
-                Poll::Pending => return Poll::Pending,
-            },
+        let handled = this.handling.as_mut().as_pin_mut().map(|handling| handling.poll(cx));
+        // Asked after the handler, which may have learnt of it as an error of the body.
+        let response = match (this.rest.as_ref().and_then(Rest::refused), handled) {
             (Some((violation, language)), _) => this.handler.refuse_stream(violation, language),
-            (None, None) => return Poll::Pending,
+            (None, Some(Poll::Ready(response))) => response,
+            (None, Some(Poll::Pending) | None) => return Poll::Pending,
         };
         // The handler's work is over, whether it has ended or not.
         this.handling.set(None);
@@ -85,7 +83,7 @@ impl Rest {
     fn refused(&self) -> Option<(Violation, Language)> {
         match self.stream.phase() {
             Phase::Refused(violation) => Some((violation, self.language)),
-            Phase::Handling | Phase::Responding | Phase::Sending(_) | Phase::Cut(_) => None,
+            Phase::Handling | Phase::Responding | Phase::Sending(_) | Phase::Cut(_) | Phase::Stalled => None,
         }
     }
 
@@ -111,6 +109,8 @@ fn switch<B>(mut response: Response<B>, stream: Rc<Stream>, client: OnUpgrade) -
     }
     *response.status_mut() = StatusCode::OK;
     request::remove_handshake(response.headers_mut());
+    // hyper is about to have its writing side run.
+    stream.streams.begun.set(Some(stream.clone()));
     if let Some(tunnel) = stream.take_tunnel() {
         drop(tokio::task::spawn_local(async move {
             // Otherwise the client has left.

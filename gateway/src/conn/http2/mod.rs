@@ -49,7 +49,7 @@ use crate::language::Language;
 use answer::{Answer, Answering};
 use request::Asked;
 use stream::{SEND_BUFFER, Tasks};
-use streams::{Course, Streams};
+use streams::Streams;
 use watch::{Ending, watch};
 use wire::Wire;
 
@@ -141,20 +141,13 @@ fn unread(body: &Incoming, limits: &Gateway) -> u64 {
 async fn part<H: Handler>(streams: &Streams, ending: Ending, handler: &H) -> End {
     let line = &*streams.line;
     match ending {
-        Ending::Served | Ending::Failed if line.client.get() == Client::Gone => {
-            if streams.is_busy() {
-                End::Abandoned
-            } else {
-                End::Closed
-            }
+        Ending::Served | Ending::Failed if line.client.get() == Client::Gone && streams.is_busy() => {
+            End::Abandoned
         }
+        Ending::Failed if line.client.get() == Client::Gone => streams.reason(),
         Ending::Served | Ending::Silent => {
             parting::linger_briefly(line).await;
-            match streams.course() {
-                Course::Ending(why) | Course::Told { why, .. } => why,
-                // The client sent a GOAWAY of its own.
-                Course::Open | Course::Cut(_) => End::Closed,
-            }
+            streams.reason()
         }
         Ending::Left => End::Abandoned,
         // hyper has said why.

@@ -35,6 +35,8 @@ pub(super) enum Phase {
     Sending(Instant),
     /// The client broke a rule when the response had begun: the stream is reset.
     Cut(Violation),
+    /// The client takes nothing: the same.
+    Stalled,
 }
 
 /// What the parts of one stream share.
@@ -118,8 +120,24 @@ impl Stream {
         match self.phase.get() {
             Phase::Handling => self.phase.set(Phase::Refused(violation)),
             Phase::Responding | Phase::Sending(_) => self.phase.set(Phase::Cut(violation)),
-            Phase::Refused(_) | Phase::Cut(_) => return,
+            Phase::Refused(_) | Phase::Cut(_) | Phase::Stalled => return,
         }
+        self.wake();
+    }
+
+    /// The client takes nothing of a tunnel.
+    pub(super) fn stalled(&self) {
+        self.phase.set(Phase::Stalled);
+        self.wake();
+    }
+
+    /// What a tunnel was given last is on its way.
+    pub(super) fn finish(&self) {
+        self.piece_given(0);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(task) = self.task.take() {
             task.wake();
         }
@@ -150,16 +168,15 @@ pub(super) struct Tasks(pub(super) Rc<Streams>);
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Tasks {
     fn execute(&self, work: F) {
-        match self.0.begun.take() {
-            Some(stream) => drop(tokio::task::spawn_local(Task { work, stream, timer: Timer::default() })),
-            // The writing side of a tunnel.
-            None => drop(tokio::task::spawn_local(work)),
+        // There is one: whoever has hyper call this says for which.
+        if let Some(stream) = self.0.begun.take() {
+            drop(tokio::task::spawn_local(Task { work, stream, timer: Timer::default() }));
         }
     }
 }
 
 pin_project! {
-    /// One stream at work. Dropping it early resets the stream.
+    /// One stream at work, or the writing side of its tunnel. Dropping it early resets the stream.
     struct Task<F> {
         #[pin]
         work: F,
@@ -177,7 +194,7 @@ impl<F: Future<Output = ()>> Future for Task<F> {
             return Poll::Ready(());
         }
         match this.stream.phase() {
-            Phase::Cut(_) => return Poll::Ready(()),
+            Phase::Cut(_) | Phase::Stalled => return Poll::Ready(()),
             // The client does not take it.
             Phase::Sending(until) if this.timer.poll_until(until, cx).is_ready() => return Poll::Ready(()),
             Phase::Handling | Phase::Refused(_) | Phase::Responding | Phase::Sending(_) => {}

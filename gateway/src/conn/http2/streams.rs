@@ -38,7 +38,7 @@ pub(super) struct Streams {
     frames: RefCell<Frames>,
     course: Cell<Course>,
     open: Cell<u32>,
-    /// The stream whose task hyper is about to give away.
+    /// The stream whose task hyper is about to have run.
     pub(super) begun: Cell<Option<Rc<Stream>>>,
     watcher: RefCell<Waker>,
 }
@@ -61,6 +61,15 @@ impl Streams {
 
     pub(super) fn course(&self) -> Course {
         self.course.get()
+    }
+
+    /// Why it ended, if it ended well.
+    pub(super) fn reason(&self) -> End {
+        match self.course.get() {
+            Course::Ending(why) | Course::Told { why, .. } => why,
+            Course::Open => End::Closed,
+            Course::Cut(violation) => End::Cut(violation),
+        }
     }
 
     /// Whether somebody works on a request: then the client's leaving ends that work.

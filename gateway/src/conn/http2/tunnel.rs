@@ -40,7 +40,16 @@ impl Tunnelled {
             Taking::Nothing(until) => until,
         };
         self.taking = Taking::Nothing(until);
-        self.timer.poll_until(until, cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        self.timer.poll_until(until, cx).map(|()| {
+            self.stream.stalled();
+            Err(io::ErrorKind::TimedOut.into())
+        })
+    }
+}
+
+impl Drop for Tunnelled {
+    fn drop(&mut self) {
+        self.stream.finish();
     }
 }
 

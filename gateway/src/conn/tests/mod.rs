@@ -4,6 +4,7 @@
 mod clocks;
 mod exchanges;
 mod hang_up;
+mod http2;
 mod refusals;
 mod splits;
 mod support;

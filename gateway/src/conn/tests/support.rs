@@ -152,6 +152,19 @@ impl Handler for App {
                 exchange.interim(StatusCode::OK, &headers);
             }
             "/last" => exchange.close_after(),
+            "/headers" => {
+                return answer(
+                    StatusCode::OK,
+                    TestBody::Whole(Some(format!("{:?}", request.headers()).into())),
+                );
+            }
+            "/flooding" => {
+                exchange.upgrade(|mut client| async move {
+                    let _guard = guard;
+                    while client.write_all(&[b'x'; 1_000]).await.is_ok() {}
+                });
+                return answer(StatusCode::SWITCHING_PROTOCOLS, TestBody::Whole(None));
+            }
             "/upgrade" => {
                 exchange.upgrade(|mut client| async move {
                     client.write_all(b"hello ").await.unwrap();
@@ -219,7 +232,10 @@ impl Server {
     }
 
     pub(super) async fn connect(&self) -> Client {
-        Client(TcpStream::connect(self.address).await.unwrap())
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        // Paused time does not wait for a kernel that waits for an acknowledgement.
+        stream.set_nodelay(true).unwrap();
+        Client(stream)
     }
 
     /// How the next connection to end did.
@@ -244,6 +260,7 @@ async fn accept(
 ) {
     loop {
         let (stream, peer) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let connection = serve(stream, peer, app.clone(), limits.clone(), drain.clone());
         let ends = ends.clone();
         spawn_local(async move {
