@@ -14,6 +14,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod backlog;
 pub mod balance;
 pub mod body;
 pub mod conn;

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::answer::Refusal;
+use crate::backlog::Backlog;
 use crate::body::Body;
 use crate::conn::{self, Drain, Handler, Violation};
 use crate::hop;
@@ -95,6 +96,8 @@ pub struct Fleet {
     /// One permit for each connection there may be.
     room: Arc<Semaphore>,
     max_connections: usize,
+    /// What waits to be read.
+    pub backlog: Backlog,
 }
 
 impl Fleet {
@@ -102,7 +105,7 @@ impl Fleet {
     pub fn new(orders: Vec<Orders>, max_connections: usize) -> Arc<Self> {
         let connections = orders.iter().map(|_| AtomicUsize::new(0)).collect();
         let room = Arc::new(Semaphore::new(max_connections));
-        Arc::new(Self { connections, orders, room, max_connections })
+        Arc::new(Self { connections, orders, room, max_connections, backlog: Backlog::default() })
     }
 
     /// Whether there is room for few connections more: then none is kept for later, so that idle ones do not keep out

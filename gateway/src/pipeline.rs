@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::answer::{self, AllIsWell, Refusal};
 use crate::app::{Place, UNREACHABLE_AFTER};
+use crate::backlog::Unread;
 use crate::balance::Tried;
 use crate::balance::retry::{self, Again};
 use crate::body::Body;
@@ -217,7 +218,7 @@ impl Pipeline {
     }
 
     /// Lets a request go to its app, at once or when it is up.
-    async fn admit<B>(
+    async fn admit<B: Unread>(
         &self,
         request: &Request<B>,
         mut route: Arc<Route>,
@@ -234,6 +235,8 @@ impl Pipeline {
                 Err(Shut::Busy | Shut::InLine | Shut::NotAwake) => {}
             }
             drop(ticket.take());
+            let room = self.fleet.backlog.take(request.body().unread(), self.worker.settings.max_held_bytes);
+            let _held = room.ok_or_else(|| Stop::at(&route, Refusal::TooManyHeld))?;
             // Boxed, because few requests wait, and what waiting needs would make room in every connection.
             ticket = Box::pin(self.wait(request, &route, caller)).await?;
             route = self.route(request)?;

@@ -66,6 +66,15 @@ impl RequestBody {
     pub(super) fn of_stream(body: StreamBody) -> Self {
         Self(Kind::Http2(body))
     }
+
+    /// Bytes of it that the client may send, and we keep, before anybody reads it. Over HTTP/1.1 none: they wait in the
+    /// kernel.
+    pub fn unread(&self) -> u64 {
+        match &self.0 {
+            Kind::Http1(_) => 0,
+            Kind::Http2(body) => body.unread(),
+        }
+    }
 }
 
 impl LineBody {

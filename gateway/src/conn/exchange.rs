@@ -45,15 +45,6 @@ impl Exchange {
         self.number
     }
 
-    /// Bytes of the body that the client may send, and we keep, before anybody reads it. Over HTTP/1.1 none: they wait
-    /// in the kernel.
-    pub fn unread(&self) -> u64 {
-        match &self.way {
-            Way::Http1(_) => 0,
-            Way::Http2(stream) => stream.upgrade().map_or(0, |stream| stream.unread()),
-        }
-    }
-
     /// Sends a 1xx response before the final one (RFC 9110, section 15.2). It is left out where it cannot be sent: to
     /// HTTP/1.0, over HTTP/2 (hyper has no way to), after the final response was given, with a status that is not 1xx
     /// or is 101, or in the middle of another write. hyper sends the 100 of `Expect: 100-continue` by itself when the

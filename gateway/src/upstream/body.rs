@@ -90,6 +90,14 @@ impl RequestBody {
         Self::Client(ClientBody { incoming, left: limit, upload: Upload::default() })
     }
 
+    /// Bytes that wait for somebody to read them; see there.
+    pub fn unread(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Client(body) => body.incoming.unread(),
+        }
+    }
+
     /// What becomes of it, if there is one.
     pub fn upload(&self) -> Option<Upload> {
         match self {

@@ -49,6 +49,16 @@ impl StreamBody {
         &self.incoming
     }
 
+    /// See `RequestBody::unread`.
+    pub(in crate::conn) fn unread(&self) -> u64 {
+        let window = u64::from(self.stream.streams.limits().stream_window);
+        match self.incoming.size_hint().upper() {
+            _ if self.incoming.is_end_stream() => 0,
+            Some(length) => length.min(window),
+            None => window,
+        }
+    }
+
     pub(in crate::conn) fn poll(
         &mut self,
         cx: &mut Context<'_>,

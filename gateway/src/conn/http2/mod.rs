@@ -100,7 +100,6 @@ fn handle<H: Handler>(
 ) -> impl Future<Output = Result<Response<Answer<H::Body>>, Infallible>> + use<H> {
     let number = streams.open();
     let lines = request.headers().len();
-    let unread = unread(request.body(), streams.limits());
     let bodiless = request.method() == Method::HEAD;
     let (asked, refused) = match request::take(&mut request, streams.limits()) {
         Ok(asked) => (asked, None),
@@ -109,7 +108,7 @@ fn handle<H: Handler>(
     // Whoever sends no body can break no rule any more.
     let in_language = refused.is_some() || !request.body().is_end_stream();
     let language = if in_language { Language::of(&request) } else { Language::Problem };
-    let stream = Rc::new(Stream::new(streams.clone(), lines, unread, asked.proof().cloned()));
+    let stream = Rc::new(Stream::new(streams.clone(), lines, asked.proof().cloned()));
     streams.begun.set(Some(stream.clone()));
     let handling = match refused {
         Some(violation) => {
@@ -125,16 +124,6 @@ fn handle<H: Handler>(
         }
     };
     Answering::new(handler.clone(), handling, stream, (asked, language))
-}
-
-/// What a client may send of a body before anybody reads it.
-fn unread(body: &Incoming, limits: &Gateway) -> u64 {
-    let window = u64::from(limits.stream_window);
-    if body.is_end_stream() {
-        0
-    } else {
-        body.size_hint().upper().map_or(window, |length| length.min(window))
-    }
 }
 
 /// Ends the connection in the way that lets the client see what happened.

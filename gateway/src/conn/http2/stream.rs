@@ -45,19 +45,17 @@ pub(in crate::conn) struct Stream {
     phase: Cell<Phase>,
     /// Header lines of the request; trailer lines count with them.
     pub(super) lines: usize,
-    unread: u64,
     proof: Option<Proof>,
     tunnel: Cell<Option<Tunnel>>,
     task: Cell<Option<Waker>>,
 }
 
 impl Stream {
-    pub(super) fn new(streams: Rc<Streams>, lines: usize, unread: u64, proof: Option<Proof>) -> Self {
+    pub(super) fn new(streams: Rc<Streams>, lines: usize, proof: Option<Proof>) -> Self {
         Self {
             streams,
             phase: Cell::new(Phase::Handling),
             lines,
-            unread,
             proof,
             tunnel: Cell::new(None),
             task: Cell::new(None),
@@ -66,11 +64,6 @@ impl Stream {
 
     pub(super) fn phase(&self) -> Phase {
         self.phase.get()
-    }
-
-    /// See `Exchange::unread`.
-    pub(in crate::conn) fn unread(&self) -> u64 {
-        self.unread
     }
 
     /// See `Exchange::close_after`.
