@@ -309,15 +309,16 @@ impl Drop for Counted {
 impl Handler for Pipeline {
     type Body = Body;
 
-    async fn handle(
+    // Not async: its future would hold the request once more.
+    fn handle(
         self: Rc<Self>,
         request: http::Request<conn::RequestBody>,
         exchange: conn::Exchange,
-    ) -> http::Response<Body> {
+    ) -> impl Future<Output = http::Response<Body>> + 'static {
         if self.fleet.is_crowded() {
             exchange.close_after();
         }
-        self.answer(request, exchange).await
+        self.answer(request, exchange)
     }
 
     fn refuse(&self, violation: Violation) -> bytes::Bytes {

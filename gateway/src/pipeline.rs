@@ -115,7 +115,7 @@ enum Why {
 impl Pipeline {
     /// Answers a request.
     pub async fn answer(
-        &self,
+        self: Rc<Self>,
         request: Request<conn::RequestBody>,
         exchange: conn::Exchange,
     ) -> Response<Body> {

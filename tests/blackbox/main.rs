@@ -22,6 +22,7 @@ mod faults;
 mod framing;
 mod grpc;
 mod hold;
+mod http2;
 mod identity;
 mod kill;
 mod limits;

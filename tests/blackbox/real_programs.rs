@@ -148,3 +148,54 @@ async fn curl_as_the_client() {
         edge.put_to_sleep("hello", depth).await;
     }
 }
+
+/// What a program has said; it must have succeeded.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().expect("the program runs");
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
+    said
+}
+
+#[tokio::test]
+async fn curl_over_http2() {
+    let Some(curl) = program_of("curl", &["--version"]) else { return };
+    let edge = Edge::start(&file(&[App::named("hello")])).await;
+    let upload = edge.path().join("upload");
+    fs::write(&upload, vec![b'x'; 3 << 20]).expect("the file is written");
+    let address = edge.listen();
+    let resolve = format!("hello.localhost:{}:127.0.0.1", address.port());
+    let body = format!("@{}", upload.display());
+    let url = format!("http://hello.localhost:{}/upload", address.port());
+    let version = "\nHTTP %{http_version}\n";
+    let known = ["-sS", "--http2-prior-knowledge", "--max-time", "30", "--resolve", &resolve, "-w", version];
+    for depth in ["light", "deep"] {
+        let said = said(&curl, &[&known[..], &["--data-binary", &body, &url]].concat());
+        assert!(said.contains("\"length\":3145728") && said.contains("HTTP 2"), "{said}");
+        edge.put_to_sleep("hello", depth).await;
+    }
+    // Without prior knowledge curl asks for an upgrade (RFC 7540, section 3.2), which RFC 9113 has taken back.
+    let said =
+        said(&curl, &["-sS", "--http2", "--max-time", "30", "--resolve", &resolve, "-w", version, &url]);
+    assert!(said.contains("HTTP 1.1"), "{said}");
+}
+
+#[tokio::test]
+async fn nghttp_and_h2load() {
+    let (Some(nghttp), Some(h2load)) =
+        (program_of("nghttp", &["--version"]), program_of("h2load", &["--version"]))
+    else {
+        return;
+    };
+    let edge = Edge::start(&file(&[App::named("hello")])).await;
+    edge.wake("hello").await;
+    edge.put_to_sleep("hello", "deep").await;
+    let url = format!("http://{}/", edge.listen());
+    let host = "-H:authority: hello.localhost";
+    let answer = said(&nghttp, &["-v", "-t", "30", host, &url]);
+    assert!(answer.contains(":status: 200"), "{answer}");
+    assert!(answer.contains("SETTINGS_ENABLE_CONNECT_PROTOCOL(0x08):1"), "{answer}");
+    let load = said(&h2load, &["-n", "2000", "-c", "4", "-m", "50", host, &url]);
+    assert!(load.contains("2000 succeeded, 0 failed, 0 errored"), "{load}");
+}

@@ -34,7 +34,8 @@ pub struct RequestBody(Kind);
 #[derive(Debug)]
 enum Kind {
     Http1(LineBody),
-    Http2(StreamBody),
+    /// Boxed, so that it makes no room in connections of HTTP/1.1.
+    Http2(Box<StreamBody>),
 }
 
 /// Why a body has no end.
@@ -64,7 +65,7 @@ impl RequestBody {
     }
 
     pub(super) fn of_stream(body: StreamBody) -> Self {
-        Self(Kind::Http2(body))
+        Self(Kind::Http2(Box::new(body)))
     }
 
     /// Bytes of it that the client may send, and we keep, before anybody reads it. Over HTTP/1.1 none: they wait in the

@@ -61,6 +61,27 @@ impl Request {
         self.method == "HEAD"
     }
 
+    /// Without a length: over HTTP/2 its end needs none.
+    pub(crate) fn without_length(mut self) -> Self {
+        self.headers.retain(|(name, _)| name != "Content-Length");
+        self
+    }
+
+    /// Its body.
+    pub(super) fn content(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Its head as HTTP/2 has it: the host is the authority.
+    pub(super) fn head2(&self) -> http::request::Builder {
+        let host = |(name, value): &(String, String)| (name == "Host").then(|| value.clone());
+        let host = self.headers.iter().find_map(host).unwrap_or_default();
+        let head = http::Request::builder().method(self.method.as_str());
+        let head = head.uri(format!("http://{host}{}", self.target)).version(http::Version::HTTP_2);
+        let others = self.headers.iter().filter(|(name, _)| name != "Host");
+        others.fold(head, |head, (name, value)| head.header(name.as_str(), value))
+    }
+
     /// On the wire.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target);

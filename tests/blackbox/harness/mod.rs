@@ -4,6 +4,7 @@
 //!  apps (the file) ─► edge (the process, its state, its log) ─► admin (what it says of itself)
 //!  message (requests, answers) ─► wire (a connection, byte by byte)        process (what /proc says)
 //!  schema (what the OpenAPI file says of an answer)
+//!  http2: the same over HTTP/2
 //!  upstream: an app that the test plays itself
 //!  proof: that all this sees what it should, with no edge in between
 //! ```
@@ -11,6 +12,7 @@
 mod admin;
 mod apps;
 mod edge;
+mod http2;
 mod message;
 mod process;
 mod proof;
@@ -21,6 +23,7 @@ mod wire;
 
 pub(crate) use apps::{App, file, program_of};
 pub(crate) use edge::{Edge, Ran, command, ended};
+pub(crate) use http2::{Asked, Http2, Tunnel};
 pub(crate) use message::{Answer, Request};
 pub(crate) use process::{Signal, cpu_time, peak_rss, process_state, rss, runs, signal};
 pub(crate) use schema::{resolved, violations};
