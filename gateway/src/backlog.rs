@@ -39,7 +39,8 @@ impl Backlog {
     pub fn take(&self, bytes: u64, limit: u64) -> Option<Part<'_>> {
         let fits = |before: u64| before.checked_add(bytes).filter(|after| *after <= limit);
         let taken = bytes == 0 || self.0.fetch_update(Relaxed, Relaxed, fits).is_ok();
-        taken.then_some(Part { backlog: self, bytes })
+        // Not `then_some`: a part that was not taken must not be given back.
+        taken.then(|| Part { backlog: self, bytes })
     }
 }
 

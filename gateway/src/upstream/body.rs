@@ -94,7 +94,8 @@ impl RequestBody {
     pub fn unread(&self) -> u64 {
         match self {
             Self::Empty => 0,
-            Self::Client(body) => body.incoming.unread(),
+            Self::Client(body) => body.unread(),
+            Self::Kept(body) => body.unread(),
         }
     }
 
@@ -155,6 +156,11 @@ impl Body for RequestBody {
 }
 
 impl ClientBody {
+    /// See `RequestBody::unread`.
+    pub(super) fn unread(&self) -> u64 {
+        self.incoming.unread()
+    }
+
     pub(super) fn upload(&self) -> Upload {
         self.upload.clone()
     }

@@ -91,6 +91,11 @@ impl Keeper {
 }
 
 impl KeptBody {
+    /// See `RequestBody::unread`.
+    pub(super) fn unread(&self) -> u64 {
+        self.shared.borrow().rest.unread()
+    }
+
     fn new(shared: &Rc<RefCell<Shared>>) -> Self {
         let turn = {
             let mut shared = shared.borrow_mut();
