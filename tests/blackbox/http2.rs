@@ -98,6 +98,7 @@ async fn held_uploads_have_a_budget() {
     let settings = "[gateway]\nmax_held_bytes = \"130KiB\"\n";
     let edge = Edge::start(&(file(&[endless("slow"), App::named("quick")]) + settings)).await;
     let mut client = Http2::connect(edge.listen()).await;
+    edge.wake("quick").await;
     let upload = Request::post("slow", "/", "").without_length();
     let mut held = Vec::new();
     for _ in 0..2 {
