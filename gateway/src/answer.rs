@@ -189,10 +189,6 @@ impl Row {
         if let Ok(status) = HeaderValue::from_str(&status) {
             headers.insert(PROXY_STATUS.clone(), status);
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-            headers.insert(header::ALLOW, allowed);
-        }
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
         }
