@@ -93,7 +93,8 @@ impl AppBody {
         if let Some(fault) = self.fault.take() {
             return Poll::Ready(Some(Err(fault)));
         }
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        let Some(carrier) = self.delivery.carrier() else { return Poll::Ready(None) };
+        let frame = ready!(self.incoming.poll(carrier, cx));
         Poll::Ready(match frame {
             None => {
                 self.delivery.end(Ending::Complete);

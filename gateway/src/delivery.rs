@@ -57,6 +57,14 @@ impl Delivery {
         Self { stage: Stage::Streaming { worker, slot, connection, upload, open, leave }, began, status }
     }
 
+    /// What the body comes on, until its end.
+    pub fn carrier(&mut self) -> Option<&mut Carrier> {
+        match &mut self.stage {
+            Stage::Streaming { connection, .. } => Some(connection),
+            Stage::Ended => None,
+        }
+    }
+
     /// The body has ended, in one way or another; only the first word counts.
     pub fn end(&mut self, ending: Ending) {
         let Stage::Streaming { worker, slot, connection, upload, open, leave } =
@@ -64,7 +72,8 @@ impl Delivery {
         else {
             return;
         };
-        open.app().stats.record(self.status, ending, self.began.elapsed());
+        let now = Instant::now();
+        open.app().stats.record(self.status, ending, now.saturating_duration_since(self.began));
         if ending == Ending::AppBrokeOff {
             open.failed(&worker.settings);
         }
@@ -72,7 +81,7 @@ impl Delivery {
         // nobody can know: it is closed (hyperium/hyper#4176).
         let uploaded = upload.is_none_or(|upload| upload.is_finished());
         if ending == Ending::Complete && uploaded && connection.is_current(open.app()) {
-            upstream::give_back(&worker, &slot, connection);
+            upstream::give_back(&worker, &slot, connection, now.into_std());
         }
         // Those who wait because the app has all it may have get the room that is left here.
         let waited_for = (!slot.queue.borrow().is_empty()).then(|| open.app().clone());

@@ -4,20 +4,69 @@ use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::forward::Ready;
 use crate::tenant::{self, Match};
 
-static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-static VIA: HeaderValue = HeaderValue::from_static("1.1 loco-edge");
-static HTTP: HeaderValue = HeaderValue::from_static("http");
+/// The host that the client asked for.
+pub static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 static WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
-static TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+
+/// What a header is about, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The message: it goes on.
+    EndToEnd,
+    /// Whom it is for.
+    Host,
+    /// Where its body ends.
+    Framing,
+    /// This hop.
+    Hop,
+    /// This hop, in requests.
+    RequestHop,
+    /// Which trailers and codings are taken on this hop.
+    Te,
+    /// What the hop before was.
+    Claim,
+    /// Whose the message is.
+    Identity,
+    /// The trace.
+    TraceParent,
+    /// What belongs to the trace.
+    TraceState,
+}
+
+/// What a header is about. Asked of each header of each message: the first letter tells nearly all apart.
+///
+/// A claim is what a client says of itself or of the hop before. One truth only: an app that prefers `Forwarded` would
+/// otherwise read what the client says; and `Proxy` becomes a variable that programs take for their own (httpoxy).
+pub fn kind(name: &HeaderName) -> Kind {
+    let name = name.as_str();
+    match (name.as_bytes().first(), name) {
+        (Some(b'c'), "connection")
+        | (Some(b'k'), "keep-alive")
+        | (Some(b'p'), "proxy-connection" | "proxy-authenticate")
+        | (Some(b'u'), "upgrade")
+        | (Some(b'h'), "http2-settings") => Kind::Hop,
+        // `100 Continue` is answered here: it goes out when the app is there to read the body.
+        (Some(b'e'), "expect") | (Some(b'p'), "proxy-authorization") => Kind::RequestHop,
+        (Some(b'h'), "host") => Kind::Host,
+        (Some(b'c'), "content-length") | (Some(b't'), "transfer-encoding") => Kind::Framing,
+        (Some(b't'), "te") => Kind::Te,
+        (Some(b't'), "traceparent") => Kind::TraceParent,
+        (Some(b't'), "tracestate") => Kind::TraceState,
+        (Some(b'f'), "forwarded") | (Some(b'p'), "proxy") => Kind::Claim,
+        (Some(b'l' | b'x'), _) if tenant::is_claim(name) => Kind::Identity,
+        (Some(b'x'), _)
+            if tenant::reads_as(name, "x-forwarded-", Match::Prefix)
+                || tenant::reads_as(name, "x-real-ip", Match::Whole) =>
+        {
+            Kind::Claim
+        }
+        _ => Kind::EndToEnd,
+    }
+}
 
 /// Whether a message changes the protocol to WebSocket. No other change is passed on: in a tunnel of `h2c` a client
 /// could send requests past all that we do, with whatever identity it likes.
@@ -29,54 +78,47 @@ pub fn upgrades_to_websocket(headers: &HeaderMap) -> bool {
 
 /// Takes off what was meant for us alone: the fixed names, and those that `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if let Some(connection) = headers.get(header::CONNECTION) {
-        // What nearly all say names no other header.
-        let plain = ["keep-alive", "close"].iter().any(|plain| connection == plain);
-        if plain && headers.get_all(header::CONNECTION).iter().count() == 1 {
-            headers.remove(header::CONNECTION);
-        } else {
-            remove_named(headers);
+    for name in named_by_connection(headers) {
+        // Naming these would take from the message what it cannot do without (RFC 9110, section 7.6.1).
+        if !matches!(kind(&name), Kind::Host | Kind::Framing) {
+            headers.remove(name);
         }
     }
-    for name in
-        [&KEEP_ALIVE, &PROXY_CONNECTION, &header::UPGRADE, &HTTP2_SETTINGS, &header::PROXY_AUTHENTICATE]
-    {
+    remove(headers, |kind| kind == Kind::Hop);
+}
+
+/// Takes off a response what was meant for us alone, and what it says of whose it is.
+pub fn clean_response(headers: &mut HeaderMap) {
+    // Most have nothing of it.
+    if headers.keys().any(|name| matches!(kind(name), Kind::Hop | Kind::Identity)) {
+        remove_hop_by_hop(headers);
+        remove(headers, |kind| kind == Kind::Identity);
+    }
+}
+
+/// Takes off headers of these kinds.
+fn remove(headers: &mut HeaderMap, goes: impl Fn(Kind) -> bool) {
+    while let Some(name) = headers.keys().find(|name| goes(kind(name))).cloned() {
         headers.remove(name);
     }
 }
 
-/// Takes off what `Connection` names, and itself.
-fn remove_named(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> =
-        connection_options(headers).filter_map(|option| option.parse().ok()).collect();
-    for name in named {
-        // Naming these would take from the message what it cannot do without (RFC 9110, section 7.6.1).
-        if name != header::HOST && name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING {
-            headers.remove(name);
-        }
-    }
-    headers.remove(header::CONNECTION);
+/// The headers that `Connection` names.
+pub fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    // What nearly all say names no other header.
+    let named = connection_options(headers).filter(|option| !matches!(*option, "keep-alive" | "close"));
+    named.filter_map(|option| option.parse().ok()).collect()
 }
 
-/// Of a request's headers: hop-by-hop ones go; what is known of the hop before replaces what the client claims.
-pub fn forward_request(headers: &mut HeaderMap, client: &HeaderValue) {
-    let wants_trailers = headers.get_all(header::TE).iter().any(|te| mentions(te, "trailers"));
-    remove_hop_by_hop(headers);
-    headers.remove(header::TE);
-    if wants_trailers {
-        headers.insert(header::TE, TRAILERS.clone());
-    }
-    headers.remove(header::PROXY_AUTHORIZATION);
-    // Answered here: `100 Continue` goes out when the app is there to read the body.
-    headers.remove(header::EXPECT);
-    remove_claims(headers);
-    if let Some(host) = headers.get(header::HOST).cloned() {
-        headers.insert(FORWARDED_HOST.clone(), host);
-    }
-    headers.insert(FORWARDED_FOR.clone(), client.clone());
-    headers.insert(REAL_IP.clone(), client.clone());
-    headers.insert(FORWARDED_PROTO.clone(), HTTP.clone());
-    headers.append(header::VIA, VIA.clone());
+/// What the app is told of the hop before.
+pub fn forwarded(client: IpAddr) -> Ready {
+    let client = client_value(client);
+    Ready::new([
+        (HeaderName::from_static("x-forwarded-for"), client.clone()),
+        (HeaderName::from_static("x-real-ip"), client),
+        (HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("http")),
+        (header::VIA, HeaderValue::from_static("1.1 loco-edge")),
+    ])
 }
 
 /// Says the same to the next hop.
@@ -85,38 +127,21 @@ pub fn ask_websocket(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, WEBSOCKET.clone());
 }
 
-/// Removes what a client claims of itself or of the hop before. One truth only: an app that prefers `Forwarded` would
-/// otherwise read what the client says; and `Proxy` becomes a variable that programs take for their own (httpoxy).
-fn remove_claims(headers: &mut HeaderMap) {
-    let is_claim = |name: &HeaderName| {
-        ["x-forwarded-", "x-real-ip", "forwarded", "proxy"].iter().any(|claim| {
-            match claim.strip_suffix('-') {
-                Some(_) => tenant::reads_as(name.as_str(), claim, Match::Prefix),
-                None => tenant::reads_as(name.as_str(), claim, Match::Whole),
-            }
-        })
-    };
-    while let Some(claim) = headers.keys().find(|name| is_claim(name)).cloned() {
-        headers.remove(&claim);
-    }
-}
-
 /// Trailers that would be taken for framing, routing or identity by whoever merges them into the headers
 /// (RFC 9110, section 6.5.1).
 pub fn clean_trailers(trailers: &mut HeaderMap) {
     remove_hop_by_hop(trailers);
-    tenant::remove_claims(trailers);
-    remove_claims(trailers);
-    let forbidden =
-        [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TE, header::TRAILER];
-    for name in forbidden.into_iter().chain([header::AUTHORIZATION, header::SET_COOKIE, header::CONTENT_TYPE])
-    {
+    remove(trailers, |kind| match kind {
+        Kind::Host | Kind::Framing | Kind::Hop | Kind::Te | Kind::Claim | Kind::Identity => true,
+        Kind::EndToEnd | Kind::RequestHop | Kind::TraceParent | Kind::TraceState => false,
+    });
+    for name in [header::TRAILER, header::AUTHORIZATION, header::SET_COOKIE, header::CONTENT_TYPE] {
         trailers.remove(name);
     }
 }
 
 /// A client's address as headers have it.
-pub fn client_value(address: IpAddr) -> HeaderValue {
+fn client_value(address: IpAddr) -> HeaderValue {
     let text = address.to_canonical().to_string();
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown"))
 }
@@ -126,7 +151,8 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|option| !option.is_empty())
 }
 
-fn mentions(value: &HeaderValue, token: &str) -> bool {
+/// Whether a list has this item.
+pub fn mentions(value: &HeaderValue, token: &str) -> bool {
     value.to_str().is_ok_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
 }
 
@@ -192,55 +218,6 @@ mod tests {
         let mut asked = HeaderMap::new();
         ask_websocket(&mut asked);
         assert_eq!(lines(&asked), ["connection: upgrade", "upgrade: websocket"]);
-    }
-
-    #[test]
-    fn an_app_reads_of_its_client_what_we_know_and_nothing_that_the_client_claims() {
-        let mut headers = headers(&[
-            ("host", "a.localhost"),
-            ("x-forwarded-for", "6.6.6.6"),
-            ("x-forwarded-for", "7.7.7.7"),
-            ("x-forwarded-host", "evil"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-port", "1"),
-            ("forwarded", "for=6.6.6.6"),
-            ("x-real-ip", "6.6.6.6"),
-            ("x_forwarded_for", "6.6.6.6"),
-            ("x_real_ip", "6.6.6.6"),
-            ("proxy", "http://evil"),
-            ("via", "1.0 before"),
-            ("expect", "100-continue"),
-            ("proxy-authorization", "Basic x"),
-            ("authorization", "Bearer kept"),
-            ("te", "gzip"),
-        ]);
-        forward_request(&mut headers, &client_value([127, 0, 0, 1].into()));
-        assert_eq!(
-            lines(&headers),
-            [
-                "authorization: Bearer kept",
-                "host: a.localhost",
-                "via: 1.0 before",
-                "via: 1.1 loco-edge",
-                "x-forwarded-for: 127.0.0.1",
-                "x-forwarded-host: a.localhost",
-                "x-forwarded-proto: http",
-                "x-real-ip: 127.0.0.1",
-            ]
-        );
-    }
-
-    #[test]
-    fn who_takes_trailers_says_so_on_any_line() {
-        for te in [&["trailers"][..], &["gzip, Trailers"], &["gzip", "trailers"]] {
-            let mut headers = HeaderMap::new();
-            for line in te {
-                headers.append(header::TE, HeaderValue::from_static(line));
-            }
-            headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
-            forward_request(&mut headers, &client_value([127, 0, 0, 1].into()));
-            assert_eq!(headers.get_all(header::TE).iter().collect::<Vec<_>>(), ["trailers"], "{te:?}");
-        }
     }
 
     #[test]

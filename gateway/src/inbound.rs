@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::body::{AppBody, Body};
 use crate::delivery::Delivery;
 use crate::limit::Leave;
-use crate::outbound::Exchanged;
+use crate::outbound::Outbound;
 use crate::pipeline::Passage;
 use crate::upstream::{self, Answered, Upgrade};
 use crate::worker::Worker;
@@ -20,19 +20,17 @@ pub fn response(
     worker: &Rc<Worker>,
     passage: Passage,
     leave: Leave,
-    (answered, exchanged): (Answered, Exchanged),
+    outbound: Outbound,
+    answered: Answered,
     began: Instant,
 ) -> Response<Body> {
-    let Answered { mut response, connection } = answered;
+    let Answered { response, connection } = answered;
     let Passage { route, entered, ticket } = passage;
     if let Some(ticket) = ticket {
         ticket.answered();
     }
-    let status = response.status();
-    let upgrade = (status == StatusCode::SWITCHING_PROTOCOLS).then(|| hyper::upgrade::on(&mut response));
     let (mut parts, incoming) = response.into_parts();
-    hop::remove_hop_by_hop(&mut parts.headers);
-    tenant::remove_claims(&mut parts.headers);
+    hop::clean_response(&mut parts.headers);
     let foreign = tenant::drop_foreign_cookies(&mut parts.headers, &route.model);
     if foreign > 0 {
         route.app.stats.foreign_cookies.fetch_add(foreign as u64, Relaxed);
@@ -40,18 +38,19 @@ pub fn response(
     // Hyper would answer in the app's version, and close where that is HTTP/1.0.
     parts.version = Version::HTTP_11;
     let slot = worker.slot(&route.app);
-    let delivery = Delivery::new(
-        (worker.clone(), slot),
-        connection,
-        exchanged.upload,
-        (entered.open, leave),
-        (began, status),
-    );
-    if let Some(connection) = upgrade {
-        let app = Upgrade::of(connection, incoming);
-        hop::ask_websocket(&mut parts.headers);
-        exchanged.client.upgrade(move |client| upstream::splice(client, app, delivery));
-        return Response::from_parts(parts, Body::Own(None));
+    let Outbound { upload, client, .. } = outbound;
+    let status = parts.status;
+    let deliver = |carrier| {
+        let held = (entered.open, leave);
+        Delivery::new((worker.clone(), slot), carrier, upload, held, (began, status))
+    };
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        return Response::from_parts(parts, Body::App(AppBody::new(incoming, deliver(connection))));
     }
-    Response::from_parts(parts, Body::App(AppBody::new(incoming, delivery)))
+    if let Some((app, rest)) = Upgrade::of(connection, incoming) {
+        let delivery = deliver(rest);
+        client.upgrade(move |client| upstream::splice(client, app, delivery));
+    }
+    hop::ask_websocket(&mut parts.headers);
+    Response::from_parts(parts, Body::Own(None))
 }

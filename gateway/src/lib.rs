@@ -20,6 +20,7 @@ pub mod body;
 pub mod conn;
 pub mod deadline;
 pub mod delivery;
+pub mod forward;
 pub mod grpc;
 pub mod hold;
 pub mod hop;

@@ -256,9 +256,8 @@ impl Post {
 
     fn serve(&self, stream: TcpStream, peer: SocketAddr, entry: Entry, room: OwnedSemaphorePermit) {
         tune(&stream, self.worker.settings.write_timeout);
-        let client = hop::client_value(peer.ip());
-        let (worker, fleet) = (self.worker.clone(), self.fleet.clone());
-        let pipeline = Rc::new(Pipeline { worker, fleet, entry, peer: peer.ip(), client });
+        let (worker, fleet, forwarded) = (self.worker.clone(), self.fleet.clone(), hop::forwarded(peer.ip()));
+        let pipeline = Rc::new(Pipeline { worker, fleet, entry, peer: peer.ip(), forwarded });
         let post = self.clone();
         let counted = Counted::new(self, room);
         tokio::task::spawn_local(async move {

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{self, HeaderValue};
+use http::header;
 use http::{Request, Response};
 use tokio::time::Instant;
 
@@ -26,6 +26,7 @@ use crate::balance::retry::{self, Again};
 use crate::body::Body;
 use crate::conn;
 use crate::deadline::Deadline;
+use crate::forward::Ready;
 use crate::hold::{self, Ticket, Waited};
 use crate::language::Language;
 use crate::limit::{Asked, Leave, Told};
@@ -57,8 +58,8 @@ pub struct Pipeline {
     pub entry: Entry,
     /// Who sends the requests.
     pub peer: IpAddr,
-    /// The client's address, for the app.
-    pub client: HeaderValue,
+    /// What the app is told of the client.
+    pub forwarded: Ready,
 }
 
 /// A request that its app may have now.
@@ -139,45 +140,51 @@ impl Pipeline {
         let mut caller = Caller::new(Passerby::of(&request, &route.model), began);
         let mut tries = Tries::default();
         let mut passage = self.admit(&request, route, &mut caller, &tries).await?;
-        let mut outbound = Outbound::new(request, self, exchange);
+        let mut outbound = Outbound::new(request, self.worker.settings.max_body, exchange);
         loop {
             if let Some(deadline) = caller.deadline_if_held() {
                 outbound.forward_deadline(deadline, began.elapsed());
             }
-            match outbound.send(&self.worker, &passage).await {
+            match outbound.send(self, &passage).await {
                 Ok(answered) => {
                     passage.entered.open.succeeded();
-                    return Ok(inbound::response(&self.worker, passage, leave, answered, began));
+                    return Ok(inbound::response(&self.worker, passage, leave, outbound, answered, began));
                 }
-                Err(unsent) => outbound = self.again(unsent, passage, &mut tries).await?,
+                // Boxed, because few requests need it, and it would make room in every connection.
+                Err(unsent) => Box::pin(self.again(&outbound, unsent, passage, &mut tries)).await?,
             }
             route = self.route(outbound.request())?;
             passage = self.admit(outbound.request(), route, &mut caller, &tries).await?;
         }
     }
 
-    /// The request that its app did not answer, when it may be tried again.
-    async fn again(&self, unsent: Unsent, passage: Passage, tries: &mut Tries) -> Result<Outbound, Stop> {
+    /// Returns when a request that its app did not answer may be tried again.
+    async fn again(
+        &self,
+        outbound: &Outbound,
+        unsent: Unsent,
+        passage: Passage,
+        tries: &mut Tries,
+    ) -> Result<(), Stop> {
         let Passage { route, entered, .. } = &passage;
-        if unsent.is_the_apps_fault() {
+        let refusal = outbound.refusal(unsent);
+        // Otherwise the client is to blame.
+        if matches!(refusal, Refusal::Upstream(_)) {
             entered.open.failed(&self.worker.settings);
         }
-        let (outcome, refusal) = match &unsent {
-            Unsent::Again(_, outcome, _) => (*outcome, unsent.refusal()),
-            Unsent::Lost(..) => return Err(Stop::at(route, unsent.refusal())),
-        };
+        let Unsent::Again(_, outcome) = unsent else { return Err(Stop::at(route, refusal)) };
         tries.add(entered.endpoint);
         let others = route.app.state().endpoints.as_ref().is_some_and(|all| all.has_other_than(&tries.at));
         let spend = || route.app.spend_retry(self.worker.settings.retry_budget);
-        let again = retry::decide(outcome, tries.count, ATTEMPTS, others, spend);
-        let (Again::Elsewhere | Again::Later, Unsent::Again(_, _, outbound)) = (again, unsent) else {
-            return Err(Stop::at(route, refusal));
-        };
-        drop(passage);
-        if again == Again::Later {
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        match retry::decide(outcome, tries.count, ATTEMPTS, others, spend) {
+            Again::Elsewhere => {}
+            Again::Later => {
+                drop(passage);
+                tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            }
+            Again::No => return Err(Stop::at(route, refusal)),
         }
-        Ok(*outbound)
+        Ok(())
     }
 
     /// Whose a request is, in the table of this moment.

@@ -17,7 +17,7 @@ use crate::listen::Fleet;
 use crate::note::{Note, Notes};
 use crate::probe::Probers;
 use crate::table::{Route, Table};
-use crate::tenant::Identity;
+use crate::tenant;
 use crate::worker::Order;
 
 /// How long activity is gathered before revive is told; nothing is sent where nothing goes on.
@@ -151,7 +151,7 @@ impl Session {
     }
 
     fn route(&mut self, model: Arc<model::App>, status: &Status) -> Option<Route> {
-        let identity = match Identity::of(&model) {
+        let identity = match tenant::identity(&model) {
             Ok(identity) => identity,
             Err(error) => {
                 let tenant = &model.tenant;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use config::model::{self, AppId, PathPrefix};
 
 use crate::app::App;
+use crate::forward::Ready;
 use crate::host::Patterns;
-use crate::tenant::Identity;
 
 /// All routes of one generation.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Route {
     /// What the platform says of it.
     pub model: Arc<model::App>,
     /// The headers that say whose it is.
-    pub identity: Identity,
+    pub identity: Ready,
 }
 
 /// Why there is no route.

@@ -1,52 +1,28 @@
 //! Whose a request is: said to the app, and to nobody by a client.
 
 use config::model::{self, Host, HostPattern};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
+
+use crate::forward::Ready;
 
 /// The identity headers of an app, ready to be sent.
-#[derive(Debug)]
-pub struct Identity([(HeaderName, HeaderValue); 5]);
-
-impl Identity {
-    /// The headers of an app.
-    ///
-    /// # Errors
-    /// Where a name is no header value. The model's names are parsed so that they are; whoever adds another kind learns
-    /// of it here, and loses one app, not the table.
-    pub fn of(app: &model::App) -> Result<Self, http::header::InvalidHeaderValue> {
-        let workspace = HeaderValue::from_str(app.tenant.workspace.as_str())?;
-        Ok(Self([
-            (HeaderName::from_static("loco-tenant-id"), workspace.clone()),
-            (HeaderName::from_static("loco-org-id"), HeaderValue::from_str(app.tenant.org.as_str())?),
-            (HeaderName::from_static("loco-workspace-id"), workspace),
-            (HeaderName::from_static("loco-app-id"), HeaderValue::from_str(app.id.as_str())?),
-            (HeaderName::from_static("loco-app-name"), HeaderValue::from_str(app.name.as_str())?),
-        ]))
-    }
-
-    /// What `loco-tenant-id` says.
-    pub fn tenant(&self) -> &[u8] {
-        let [(_, tenant), ..] = &self.0;
-        tenant.as_bytes()
-    }
-
-    /// Says to the app whose the request is; what a client said of it is gone.
-    pub fn stamp(&self, headers: &mut HeaderMap) {
-        remove_claims(headers);
-        for (name, value) in &self.0 {
-            headers.append(name.clone(), value.clone());
-        }
-    }
+///
+/// # Errors
+/// Where a name is no header value. The model's names are parsed so that they are; whoever adds another kind learns of it
+/// here, and loses one app, not the table.
+pub fn identity(app: &model::App) -> Result<Ready, InvalidHeaderValue> {
+    let workspace = HeaderValue::from_str(app.tenant.workspace.as_str())?;
+    Ok(Ready::new([
+        (HeaderName::from_static("loco-tenant-id"), workspace.clone()),
+        (HeaderName::from_static("loco-org-id"), HeaderValue::from_str(app.tenant.org.as_str())?),
+        (HeaderName::from_static("loco-workspace-id"), workspace),
+        (HeaderName::from_static("loco-app-id"), HeaderValue::from_str(app.id.as_str())?),
+        (HeaderName::from_static("loco-app-name"), HeaderValue::from_str(app.name.as_str())?),
+    ]))
 }
 
-/// Removes every header in which a client, or an app, says whose a message is: `loco-*` and `x-loco-*`.
-pub fn remove_claims(headers: &mut HeaderMap) {
-    while let Some(claim) = headers.keys().find(|name| is_claim(name.as_str())).cloned() {
-        headers.remove(&claim);
-    }
-}
-
-fn is_claim(name: &str) -> bool {
+/// Whether a client, or an app, says in this header whose a message is: `loco-*` and `x-loco-*`.
+pub fn is_claim(name: &str) -> bool {
     reads_as(name, "loco-", Match::Prefix) || reads_as(name, "x-loco-", Match::Prefix)
 }
 
@@ -116,6 +92,7 @@ fn cookie_domains(text: &str) -> impl Iterator<Item = String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::hop;
 
     #[test]
     fn every_way_to_claim_an_identity_is_removed() {
@@ -126,7 +103,7 @@ mod tests {
                 .append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static("evil"));
         }
         headers.append("locomotive", HeaderValue::from_static("kept"));
-        remove_claims(&mut headers);
+        hop::clean_response(&mut headers);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["locomotive"]);
     }
 

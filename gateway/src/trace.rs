@@ -1,38 +1,35 @@
 //! W3C Trace Context: every request has a `traceparent`.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use std::cell::OnceCell;
 
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+use http::header::HeaderName;
+
+/// The trace and the span that a request belongs to.
+pub static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What tracers say beside.
+pub static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// `00-{32 hex}-{16 hex}-{2 hex}`.
 const LENGTH: usize = 55;
 
-/// Keeps a client's trace, or begins one. Sampling is ours: everything is marked as sampled, because a client that
-/// says otherwise must not be able to hide, and one that says so must not decide what is paid for; how much is kept is
-/// the collector's choice.
-pub fn ensure(headers: &mut HeaderMap) {
-    let kept = headers.get(&TRACEPARENT).filter(|value| is_valid(value.as_bytes()));
-    match kept {
-        Some(value) if value.as_bytes().ends_with(b"-01") => {}
-        Some(value) => {
-            let mut sampled = [0; LENGTH];
-            sampled.copy_from_slice(&value.as_bytes()[..LENGTH]);
-            sampled[LENGTH - 2..].copy_from_slice(b"01");
-            insert(headers, &sampled);
-        }
-        None => {
-            // State without a trace of its own belongs to nothing (section 3.3.1 of the recommendation).
-            headers.remove(&TRACESTATE);
-            insert(headers, &begin());
-        }
+/// A trace that begins here, once it is needed: the same, however often its request is sent.
+#[derive(Debug, Default)]
+pub struct Trace(OnceCell<[u8; LENGTH]>);
+
+impl Trace {
+    /// Its `traceparent`.
+    pub fn begun(&self) -> &[u8] {
+        self.0.get_or_init(begin)
     }
 }
 
-fn insert(headers: &mut HeaderMap, value: &[u8; LENGTH]) {
-    if let Ok(value) = HeaderValue::from_bytes(value) {
-        headers.insert(TRACEPARENT.clone(), value);
-    }
+/// A client's `traceparent` that is kept. Sampling is ours: everything is marked as sampled, because a client that
+/// says otherwise must not be able to hide, and one that says so must not decide what is paid for; how much is kept is
+/// the collector's choice.
+pub fn kept(value: &[u8]) -> Option<[u8; LENGTH]> {
+    let mut sampled: [u8; LENGTH] = value.try_into().ok().filter(|_| is_valid(value))?;
+    sampled[LENGTH - 2..].copy_from_slice(b"01");
+    Some(sampled)
 }
 
 /// Version 00 only: of a later one we do not know what else it says.
@@ -53,37 +50,42 @@ fn is_valid(value: &[u8]) -> bool {
 fn begin() -> [u8; LENGTH] {
     let mut value = *b"00-00000000000000000000000000000000-0000000000000000-01";
     // Zero is no id; the lowest bit keeps it away.
-    write_hex(&mut value[3..19], fastrand::u64(..) | 1);
-    write_hex(&mut value[19..35], fastrand::u64(..));
-    write_hex(&mut value[36..52], fastrand::u64(..) | 1);
+    value[3..19].copy_from_slice(&hex(fastrand::u64(..) | 1));
+    value[19..35].copy_from_slice(&hex(fastrand::u64(..)));
+    value[36..52].copy_from_slice(&hex(fastrand::u64(..) | 1));
     value
 }
 
-fn write_hex(out: &mut [u8], mut number: u64) {
-    for digit in out.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[usize::from(number as u8 & 15)];
-        number >>= 4;
-    }
+fn hex(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    digits[..8].copy_from_slice(&hex_half((number >> 32) as u32));
+    digits[8..].copy_from_slice(&hex_half(number as u32));
+    digits
+}
+
+/// Eight digits at once: every request without a trace gets 48.
+fn hex_half(number: u32) -> [u8; 8] {
+    // Each digit in a byte of its own.
+    let spread = u64::from(number);
+    let spread = (spread << 16 | spread) & 0x0000_ffff_0000_ffff;
+    let spread = (spread << 8 | spread) & 0x00ff_00ff_00ff_00ff;
+    let spread = (spread << 4 | spread) & 0x0f0f_0f0f_0f0f_0f0f;
+    // 1 where the digit is a letter.
+    let letters = (spread + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (spread + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ensured(value: Option<&'static str>) -> String {
-        let mut headers = HeaderMap::new();
-        if let Some(value) = value {
-            headers.insert(TRACEPARENT.clone(), HeaderValue::from_static(value));
-        }
-        ensure(&mut headers);
-        String::from_utf8_lossy(headers[&TRACEPARENT].as_bytes()).into_owned()
-    }
-
     #[test]
     fn a_trace_is_kept_or_begun() {
-        let kept = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(ensured(Some(kept)), kept);
-        assert_eq!(ensured(Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")), kept);
+        let sampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let unsampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        for value in [sampled, unsampled] {
+            assert_eq!(kept(value.as_bytes()).map(Vec::from), Some(Vec::from(sampled)));
+        }
         for wrong in [
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
@@ -92,9 +94,18 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-extra",
             "",
         ] {
-            let begun = ensured(Some(wrong));
-            assert!(is_valid(begun.as_bytes()) && begun != wrong, "{wrong} became {begun}");
+            assert_eq!(kept(wrong.as_bytes()), None, "{wrong}");
         }
-        assert_ne!(ensured(None), ensured(None));
+        let (one, other) = (Trace::default(), Trace::default());
+        assert!(is_valid(one.begun()) && kept(one.begun()).is_some());
+        assert_eq!(one.begun(), one.begun());
+        assert_ne!(one.begun(), other.begun());
+    }
+
+    #[test]
+    fn hex_is_what_it_is_everywhere() {
+        for number in [0, 1, 0x0123_4567_89ab_cdef, 0xf0e1_d2c3_b4a5_9687, u64::MAX, 0x9a9a_a9a9_0909_f0f0] {
+            assert_eq!(hex(number), *format!("{number:016x}").as_bytes());
+        }
     }
 }

@@ -35,6 +35,12 @@ impl Exchange {
         Self { peer, number, way: Way::Http2(stream) }
     }
 
+    /// A request that nobody waits for.
+    #[cfg(test)]
+    pub(crate) fn of_nobody() -> Self {
+        Self::of_line(([127, 0, 0, 1], 0).into(), Weak::new(), 0)
+    }
+
     /// The other end of the socket.
     pub fn peer(&self) -> SocketAddr {
         self.peer

@@ -24,13 +24,7 @@ impl Framing {
         match head.body {
             Declared::Nothing | Declared::Length(0) => Self::Done,
             Declared::Length(length) => Self::Length(length),
-            Declared::Chunked => Self::Chunked(Chunks {
-                at: At::Size { digits: 0 },
-                size: 0,
-                extensions: MAX_EXTENSIONS,
-                trailer_lines: max_lines - head.lines,
-                trailer_bytes: max_trailers,
-            }),
+            Declared::Chunked => Self::Chunked(Chunks::new(max_lines - head.lines, max_trailers)),
         }
     }
 
@@ -84,7 +78,7 @@ enum At {
 
 /// A chunked body, followed strictly: every line ends with CRLF and nothing else, in trailers too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     at: At,
     /// Of the size line: the number so far. Of the data: the bytes still to come.
     size: u64,
@@ -94,7 +88,52 @@ pub(super) struct Chunks {
     trailer_bytes: usize,
 }
 
+/// What the next byte of a chunked body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A chunk's framing.
+    Size,
+    /// One of so many bytes of data.
+    Data(u64),
+    /// A trailer's, or of the empty line that ends them.
+    Trailers,
+    /// Not the body's.
+    End,
+}
+
 impl Chunks {
+    /// At the beginning of a body that may have so many trailer lines, of so many bytes in all.
+    pub(crate) fn new(trailer_lines: usize, trailer_bytes: usize) -> Self {
+        let at = At::Size { digits: 0 };
+        Self { at, size: 0, extensions: MAX_EXTENSIONS, trailer_lines, trailer_bytes }
+    }
+
+    /// What the next byte is.
+    pub(crate) fn place(&self) -> Place {
+        match self.at {
+            At::Size { .. } | At::SizeSpace | At::Extension | At::SizeLf | At::DataCr | At::DataLf => {
+                Place::Size
+            }
+            At::Data => Place::Data(self.size),
+            At::TrailerStart | At::Trailer | At::TrailerLf | At::EndLf => Place::Trailers,
+            At::End => Place::End,
+        }
+    }
+
+    /// Goes over a byte that is no data.
+    pub(crate) fn pass(&mut self, byte: u8) -> Result<(), Violation> {
+        self.at = self.step(byte)?;
+        Ok(())
+    }
+
+    /// Goes over so many bytes of data, at most as many as there are.
+    pub(crate) fn pass_data(&mut self, count: u64) {
+        self.size -= count;
+        if self.size == 0 {
+            self.at = At::DataCr;
+        }
+    }
+
     /// How many bytes belong to the body, and whether it ended with them.
     fn claim(&mut self, bytes: &[u8]) -> Result<(usize, bool), Violation> {
         let mut index = 0;
@@ -103,10 +142,7 @@ impl Chunks {
                 let here = bytes.len() - index;
                 let step = usize::try_from(self.size).map_or(here, |left| left.min(here));
                 index += step;
-                self.size -= step as u64;
-                if self.size == 0 {
-                    self.at = At::DataCr;
-                }
+                self.pass_data(step as u64);
                 continue;
             }
             self.at = self.step(bytes[index])?;

@@ -19,7 +19,7 @@ mod body;
 mod clocks;
 mod drain;
 mod exchange;
-mod framing;
+pub(crate) mod framing;
 mod head;
 mod http2;
 mod intake;

@@ -9,7 +9,7 @@ use config::model::{Label, Limit, LimitKey, LimitMatch, Tenant};
 use crate::app::App;
 use crate::note::Notes;
 use crate::table::Route;
-use crate::tenant::Identity;
+use crate::tenant;
 use crate::tests::fakes;
 
 /// A limit of nothing, by client.
@@ -32,6 +32,6 @@ pub(super) fn route(name: &str) -> Arc<Route> {
     let model = fakes::app(name);
     let (notes, _) = Notes::channel();
     let app = App::new(model.id.clone(), 0, Status::Asleep { depth: Depth::Deep }, notes);
-    let identity = Identity::of(&model).unwrap();
+    let identity = tenant::identity(&model).unwrap();
     Arc::new(Route { app, model: model.into(), identity })
 }

@@ -91,7 +91,9 @@ impl Keys {
             CountedBy::Credential => {
                 credential(asker.headers).map(|token| self.hash(Kind::Credential, &[token]))
             }
-            CountedBy::Tenant => Some(self.hash(Kind::Tenant, &[asker.route.identity.tenant()])),
+            CountedBy::Tenant => {
+                Some(self.hash(Kind::Tenant, &[asker.route.model.tenant.workspace.as_str().as_bytes()]))
+            }
             CountedBy::Workspace => Some(self.hash(
                 Kind::Workspace,
                 &[tenant.org.as_str().as_bytes(), tenant.workspace.as_str().as_bytes()],
@@ -118,7 +120,7 @@ impl Keys {
 
     /// The key of a client at a tenant, and at one app of it.
     pub(super) fn of_wake(&self, client: IpAddr, route: &Route) -> [u64; 2] {
-        let (client, tenant) = (network(client), route.identity.tenant());
+        let (client, tenant) = (network(client), route.model.tenant.workspace.as_str().as_bytes());
         let app = route.app.id.as_str().as_bytes();
         [self.hash(Kind::Wake, &[&client, tenant]), self.hash(Kind::Wake, &[&client, tenant, app])]
     }

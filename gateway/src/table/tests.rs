@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::note::Notes;
+use crate::tenant;
 use crate::tests::fakes;
 
 /// An app for each list of `host path` rules, named `a0`, `a1` …
@@ -17,7 +18,7 @@ fn table(apps: &[Vec<(HostPattern, PathPrefix)>]) -> Table {
         model.routes = rules.iter().map(rule).collect();
         let asleep = Status::Asleep { depth: Depth::Deep };
         let app = App::new(model.id.clone(), index, asleep, Notes::channel().0);
-        let identity = Identity::of(&model).unwrap();
+        let identity = tenant::identity(&model).unwrap();
         Arc::new(Route { app, model: Arc::new(model), identity })
     };
     Table::build(apps.iter().enumerate().map(route).collect())

@@ -6,7 +6,7 @@ use prometheus_client::registry::Registry;
 use super::*;
 use crate::app::{App, Open, Place};
 use crate::note::Notes;
-use crate::tenant::Identity;
+use crate::tenant;
 use crate::tests::fakes;
 
 const TENANT: &str = r#"org="acme",workspace="shop",app_id="a",app="a",region="local",environment="dev""#;
@@ -23,7 +23,7 @@ impl Shown {
         let model = fakes::app("a");
         let asleep = Status::Asleep { depth: Depth::Deep };
         let app = App::new(model.id.clone(), 0, asleep, Notes::channel().0);
-        let identity = Identity::of(&model).unwrap();
+        let identity = tenant::identity(&model).unwrap();
         let route = Arc::new(Route { app: app.clone(), model: Arc::new(model), identity });
         let table = Arc::new(ArcSwap::from_pointee(Table::build(vec![route])));
         let limits = Arc::new(Limits::new(&config::settings::Gateway::default()));

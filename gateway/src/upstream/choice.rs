@@ -4,8 +4,9 @@ use config::model::Protocol;
 use http::Request;
 
 use super::spoken::Spoken;
-use super::{Answered, Failed, Fault, RequestBody, Target, http2, kept, over_http1, repeat};
-use crate::{grpc, hop};
+use super::{Answered, Call, Failed, Fault, RequestBody, Target, http2, kept, over_http1};
+use crate::outbound::Unsent;
+use crate::{forward, grpc};
 
 /// What a request goes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,69 +58,91 @@ fn choose(protocol: Protocol, need: Need, spoken: impl FnOnce() -> Option<Spoken
 /// Sends a request and waits for the head of its response.
 ///
 /// # Errors
-/// Says what went wrong, and gives the request back if it may be tried again.
-pub async fn send(target: Target<'_>, request: Request<RequestBody>) -> Result<Answered, Failed> {
-    let way = choose(target.protocol, need(&target, &request), || target.spoken());
+/// Says what went wrong, and whether the request may be tried again.
+pub async fn send(target: Target<'_>, mut call: Call<'_>) -> Result<Answered, Unsent> {
+    let way = choose(target.protocol, need(&target, &call), || target.spoken());
     // What is not the usual way is boxed: it would make room in the future of every connection.
     match way {
-        Way::Http1 => over_http1(&target, request).await,
-        Way::FirstHttp1 => Box::pin(first(&target, request)).await,
-        Way::RatherHttp2 => Box::pin(rather_http2(&target, request)).await,
-        Way::Http2 => Box::pin(http2::send(&target, request)).await.map_err(finally),
-        Way::Tunnel => Box::pin(http2::open_websocket(&target, request)).await.map_err(finally),
-        Way::None => Err(Failed::lost(Fault::NotHttp2)),
+        Way::Http1 => over_http1(&target, &mut call).await,
+        Way::FirstHttp1 => Box::pin(first(&target, &mut call)).await,
+        Way::RatherHttp2 => Box::pin(rather_http2(&target, &mut call)).await,
+        Way::Http2 => Box::pin(over_http2(&target, &mut call)).await.map_err(finally),
+        Way::Tunnel => {
+            let request = call.forwarded();
+            let opened = Box::pin(http2::open_websocket(&target, request)).await;
+            opened.map_err(|failed| call.take_back(failed)).map_err(finally)
+        }
+        Way::None => Err(Unsent::Lost(Fault::NotHttp2)),
     }
 }
 
-fn need(target: &Target<'_>, request: &Request<RequestBody>) -> Need {
+async fn over_http2(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answered, Unsent> {
+    let request = call.forwarded();
+    http2::send(target, request).await.map_err(|failed| call.take_back(failed))
+}
+
+impl Call<'_> {
+    /// The request as the app gets it over HTTP/2, with its body.
+    fn forwarded(&mut self) -> Request<RequestBody> {
+        let body = std::mem::replace(self.request.body_mut(), RequestBody::Empty);
+        forward::request(self.request, self.added, body)
+    }
+
+    /// Takes the body of a request that was not sent.
+    fn take_back(&mut self, failed: Failed) -> Unsent {
+        match failed.back {
+            Some((outcome, request)) => {
+                *self.request.body_mut() = request.into_body();
+                Unsent::Again(failed.fault, outcome)
+            }
+            None => Unsent::Lost(failed.fault),
+        }
+    }
+}
+
+fn need(target: &Target<'_>, call: &Call<'_>) -> Need {
     match target.protocol {
         Protocol::Http1 => Need::Nothing,
-        Protocol::Auto | Protocol::H2c if hop::upgrades_to_websocket(request.headers()) => Need::WebSocket,
-        Protocol::Auto | Protocol::H2c if grpc::is_call(request) => Need::Http2,
+        Protocol::Auto | Protocol::H2c if call.added.websocket => Need::WebSocket,
+        Protocol::Auto | Protocol::H2c if grpc::is_call(call.request) => Need::Http2,
         Protocol::Auto | Protocol::H2c => Need::Nothing,
     }
 }
 
 /// The first request to an endpoint. One that answers HTTP/1.1 with a frame of HTTP/2 has processed nothing of it.
-async fn first(target: &Target<'_>, mut request: Request<RequestBody>) -> Result<Answered, Failed> {
-    let copy = repeat(&request);
-    let (body, keeper) = kept::keep(std::mem::replace(request.body_mut(), RequestBody::Empty));
-    match over_http1(target, request.map(|_empty| body)).await {
-        Err(Failed { fault: Fault::NotHttp1, back }) => {
-            let unsent = back.map(|(_, unsent)| unsent);
-            let again = unsent.or_else(|| keeper.again().map(|body| copy.map(|_empty| body)));
-            match again {
-                Some(again) => http2::send(target, again).await.map_err(finally),
-                None => Err(Failed::lost(Fault::NotHttp1)),
+async fn first(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answered, Unsent> {
+    let (body, keeper) = kept::keep(std::mem::replace(call.request.body_mut(), RequestBody::Empty));
+    *call.request.body_mut() = body;
+    match over_http1(target, call).await {
+        Err(Unsent::Lost(Fault::NotHttp1)) => match keeper.again() {
+            Some(body) => {
+                *call.request.body_mut() = body;
+                over_http2(target, call).await.map_err(finally)
             }
-        }
+            None => Err(Unsent::Lost(Fault::NotHttp1)),
+        },
         Ok(answered) => {
             target.learn(Spoken::Http1);
             keeper.forget();
             Ok(answered)
         }
-        Err(failed) => Err(failed),
+        Err(unsent) => Err(unsent),
     }
 }
 
 /// A plain request to one that is known to speak HTTP/2; it may have been replaced by one that does not.
-async fn rather_http2(target: &Target<'_>, request: Request<RequestBody>) -> Result<Answered, Failed> {
-    match http2::send(target, request).await {
-        Err(Failed { fault: Fault::NotHttp2, back: Some((_, unsent)) }) => over_http1(target, unsent).await,
+async fn rather_http2(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answered, Unsent> {
+    match over_http2(target, call).await {
+        Err(Unsent::Again(Fault::NotHttp2, _)) => over_http1(target, call).await,
         outcome => outcome,
     }
 }
 
 /// Trying again does not teach an app HTTP/2.
-fn finally(failed: Failed) -> Failed {
-    match failed.fault {
-        Fault::NotHttp2 => Failed::lost(Fault::NotHttp2),
-        Fault::Refused
-        | Fault::Reset
-        | Fault::Malformed
-        | Fault::Timeout
-        | Fault::NotHttp1
-        | Fault::NoWebSocket => failed,
+fn finally(unsent: Unsent) -> Unsent {
+    match unsent {
+        Unsent::Again(Fault::NotHttp2, _) => Unsent::Lost(Fault::NotHttp2),
+        unsent @ (Unsent::Again(..) | Unsent::Lost(_)) => unsent,
     }
 }
 

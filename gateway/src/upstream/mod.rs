@@ -2,6 +2,7 @@
 
 mod body;
 mod choice;
+mod http1;
 mod http2;
 mod kept;
 mod pool;
@@ -21,30 +22,30 @@ use config::link::Instance;
 use config::model::Protocol;
 use http::{Request, Response};
 use http_body::Body as _;
-use hyper::client::conn::http1;
 use tokio::net::TcpStream;
 
 pub use body::{RequestBody, Upload};
 pub use choice::send;
+pub use http1::Freed;
 pub use http2::{Stream, Tunnel};
 pub use pool::{Carrier, Connection, Pool};
-use reading::Reading;
 pub use response::{BrokenOff, ResponseBody};
 pub use spoken::{Findings, Peer, Spoken};
 pub use upgrade::{Upgrade, splice};
 
+use http1::Unanswered;
+
 use crate::app::App;
 use crate::balance::retry::Outcome;
 use crate::conn;
+use crate::forward::Added;
+use crate::outbound::Unsent;
 use crate::worker::{Slot, Worker};
 
 /// An idle connection younger than this is trusted with any request. An older one may just be being closed by the
 /// app (Node does so after 5 s, gunicorn after 2 s), and then nobody can tell whether a request that was written
 /// has been read: so a request that must not be repeated gets a new connection instead (RFC 9112, section 9.3.1).
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-
-/// Header lines of a response; more is taken for a malformed one.
-const MAX_RESPONSE_HEADERS: usize = 256;
 
 /// What went wrong between us and an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +96,16 @@ pub struct Target<'a> {
     pub has_other: bool,
 }
 
-/// A request that could not be sent or was not answered.
+/// A request and what goes with it.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The client's request. Its headers and its body are its own until it is answered, or the body is being sent.
+    pub request: &'a mut Request<RequestBody>,
+    /// What it gets on its way.
+    pub added: Added<'a>,
+}
+
+/// A request that could not be sent over HTTP/2 or was not answered.
 #[derive(Debug)]
 pub struct Failed {
     /// Why.
@@ -112,12 +122,6 @@ impl Failed {
 
     fn unsent(fault: Fault, request: Option<Request<RequestBody>>) -> Self {
         Self { fault, back: request.map(|request| (Outcome::Unsent, request)) }
-    }
-
-    /// A connection that ended may have carried it; `copy` is there if it may be repeated all the same.
-    fn repeatable(fault: Fault, copy: Option<Request<RequestBody>>) -> Self {
-        let copy = copy.filter(|_| fault == Fault::Reset);
-        Self { fault, back: copy.map(|request| (Outcome::Repeatable, request)) }
     }
 }
 
@@ -153,54 +157,50 @@ impl Target<'_> {
     }
 }
 
-/// Sends a request over HTTP/1.1 and waits for the head of its response. A pooled connection that turns out to be closed before a
-/// byte was sent costs the client nothing: the next one is taken. A request that may be repeated is repeated once, on
-/// a new connection: more often, one that ends its app would end it again and again.
+/// Sends a request over HTTP/1.1 and waits for the head of its response. A pooled connection that turns out to be closed
+/// before a byte was sent costs the client nothing: the next one is taken. A request that may be repeated is repeated
+/// once, on a new connection: more often, one that ends its app would end it again and again.
 ///
 /// # Errors
-/// Says what went wrong, and gives the request back if it was not sent.
-async fn over_http1(target: &Target<'_>, mut request: Request<RequestBody>) -> Result<Answered, Failed> {
-    let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
-    let upload = request.body().upload();
+/// Says what went wrong, and whether the request may be tried again.
+async fn over_http1(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answered, Unsent> {
+    let repeatable = call.request.method().is_idempotent() && call.request.body().is_end_stream();
     let mut repeated = false;
     loop {
         let pooled = if repeated { None } else { take_pooled(target, repeatable) };
         let mut connection = match pooled {
             Some(connection) => connection,
-            None => match dial(target).await {
+            // Boxed, because few requests need it, and what dialling needs would make room in every connection.
+            None => match Box::pin(dial(target)).await {
                 Ok(connection) => connection,
                 // Of a repeated request the first may have done its work: it is not held for another try.
-                Err(fault) => return Err(Failed::unsent(fault, (!repeated).then_some(request))),
+                Err(fault) if repeated => return Err(Unsent::Lost(fault)),
+                Err(fault) => return Err(Unsent::Again(fault, Outcome::Unsent)),
             },
         };
-        // An app may close a connection in the moment in which it is used again. Only of a request that may be repeated
-        // a copy is kept for that (RFC 9110, section 9.2.2); on a new connection there is no such moment.
-        let copy = (repeatable && (connection.was_pooled() || target.has_other)).then(|| repeat(&request));
-        let sending = connection.send(request);
-        let (fault, unsent) = match patiently(target.response_timeout, upload.as_ref(), sending).await {
-            Some(Ok(response)) => {
+        let pooled = connection.was_pooled();
+        match connection.line.send(call, target.client, target.response_timeout).await {
+            Ok(response) => {
                 let response = response.map(ResponseBody::Http1);
                 return Ok(Answered { response, connection: Carrier::Http1(connection) });
             }
-            Some(Err(error)) => error,
-            None => return Err(Failed::lost(Fault::Timeout)),
-        };
-        if connection.has_met_http2() {
-            target.learn(Spoken::Http2);
-            return Err(Failed::unsent(Fault::NotHttp1, unsent));
-        }
-        request = match (unsent, copy) {
-            (Some(unsent), _) if connection.was_pooled() => unsent,
-            (None, Some(copy)) if fault == Fault::Reset && connection.was_pooled() && may_repeat(target) => {
-                repeated = true;
-                copy
+            Err(_) if connection.line.has_met_http2() => {
+                target.learn(Spoken::Http2);
+                return Err(Unsent::Lost(Fault::NotHttp1));
             }
-            (Some(unsent), _) => return Err(Failed::unsent(fault, Some(unsent))),
+            Err(Unanswered::Unsent) if pooled => {}
+            Err(Unanswered::Unsent) => return Err(Unsent::Again(Fault::Reset, Outcome::Unsent)),
+            // An app may close a connection in the moment in which it is used again: then a request that may be repeated
+            // is (RFC 9110, section 9.2.2). On a new connection there is no such moment.
+            Err(Unanswered::Lost(Fault::Reset)) if repeatable && pooled && may_repeat(target) => {
+                repeated = true
+            }
             // Once it was repeated, that was its second time.
-            (None, copy) => {
-                return Err(Failed::repeatable(fault, copy.filter(|_| target.has_other && !repeated)));
+            Err(Unanswered::Lost(Fault::Reset)) if repeatable && target.has_other && !repeated => {
+                return Err(Unsent::Again(Fault::Reset, Outcome::Repeatable));
             }
-        };
+            Err(Unanswered::Lost(fault)) => return Err(Unsent::Lost(fault)),
+        }
     }
 }
 
@@ -225,35 +225,15 @@ async fn patiently<F: Future>(limit: Duration, upload: Option<&Upload>, sending:
     }
 }
 
-/// The same request once more; it has no body.
-fn repeat(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::Empty);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    copy
-}
-
-fn take_pooled(target: &Target<'_>, repeatable: bool) -> Option<Connection> {
+fn take_pooled(target: &Target<'_>, repeatable: bool) -> Option<Box<Connection>> {
     let now = Instant::now();
     let oldest = if repeatable { target.worker.settings.upstream_idle_timeout } else { TRUSTED_IDLE };
     target.slot.pool.borrow_mut().take((target.instance, target.endpoint), now, oldest)
 }
 
-async fn dial(target: &Target<'_>) -> Result<Connection, Fault> {
+async fn dial(target: &Target<'_>) -> Result<Box<Connection>, Fault> {
     let stream = connect(target.app, target.peer(), target.worker.settings.connect_timeout).await?;
-    let reading = Reading::new(stream);
-    let heard = reading.heard();
-    let mut builder = http1::Builder::new();
-    builder.max_headers(MAX_RESPONSE_HEADERS);
-    let io = hyper_util::rt::TokioIo::new(reading);
-    let (sender, driver) = builder.handshake(io).await.map_err(|_| Fault::Reset)?;
-    let task = tokio::task::spawn_local(async move {
-        // What ends a connection is told to the request on it; without one it is of no interest.
-        let _ended = driver.with_upgrades().await;
-    });
-    Ok(Connection::new(sender, task.abort_handle(), target.peer(), heard))
+    Ok(Connection::new(http1::Line::new(stream), target.peer()))
 }
 
 async fn connect(app: &Arc<App>, (instance, endpoint): Peer, limit: Duration) -> Result<TcpStream, Fault> {
@@ -275,14 +255,15 @@ async fn connect(app: &Arc<App>, (instance, endpoint): Peer, limit: Duration) ->
 }
 
 /// Puts a connection back when the response on it has come to its end.
-pub fn give_back(worker: &Rc<Worker>, slot: &Slot, carrier: Carrier) {
+pub fn give_back(worker: &Rc<Worker>, slot: &Slot, carrier: Carrier, now: Instant) {
     match carrier {
         Carrier::Http1(connection) => {
-            if slot.pool.borrow_mut().put(connection, Instant::now()) {
+            if slot.pool.borrow_mut().put(connection, now) {
                 worker.sweep_later();
             }
         }
         // Its connection is there for others all the time.
         Carrier::Http2(stream) => drop(stream),
+        Carrier::Tunnel => {}
     }
 }

@@ -4,13 +4,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use config::link::{Instance, Status};
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
-use tokio::task::AbortHandle;
 
-use super::reading::{Ear, Heard};
-use super::{Fault, Findings, RequestBody, http2};
+use super::http1::Line;
+use super::{Findings, Peer, http2};
 use crate::app::App;
 
 /// How many idle connections one thread keeps to one app.
@@ -20,9 +16,11 @@ const MAX_IDLE: usize = 64;
 #[derive(Debug)]
 pub enum Carrier {
     /// A connection of its own.
-    Http1(Connection),
+    Http1(Box<Connection>),
     /// One of several streams of a connection.
     Http2(http2::Stream),
+    /// Nothing more: the connection is no longer HTTP.
+    Tunnel,
 }
 
 impl Carrier {
@@ -32,63 +30,32 @@ impl Carrier {
         let mine = match self {
             Self::Http1(connection) => connection.instance,
             Self::Http2(stream) => stream.instance(),
+            Self::Tunnel => return false,
         };
         matches!(&app.state().status, Status::Awake { instance, .. } if *instance == mine)
     }
 }
 
-/// A connection to an instance. Dropping it closes it, whatever is under way on it.
+/// A connection to an instance. Dropping it closes it, whatever is under way on it. Boxed, because it is moved from hand
+/// to hand with each request.
 #[derive(Debug)]
 pub struct Connection {
-    sender: SendRequest<RequestBody>,
-    task: AbortHandle,
+    /// How it is spoken on.
+    pub line: Line,
     instance: Instance,
     endpoint: SocketAddr,
-    heard: Ear,
     pooled: bool,
 }
 
 impl Connection {
     /// A new connection.
-    pub(super) fn new(
-        sender: SendRequest<RequestBody>,
-        task: AbortHandle,
-        (instance, endpoint): (Instance, SocketAddr),
-        heard: Ear,
-    ) -> Self {
-        Self { sender, task, instance, endpoint, heard, pooled: false }
-    }
-
-    /// Whether the other end has begun with a frame of HTTP/2.
-    pub(super) fn has_met_http2(&self) -> bool {
-        self.heard.get() == Some(&Heard::Settings)
+    pub(super) fn new(line: Line, (instance, endpoint): Peer) -> Box<Self> {
+        Box::new(Self { line, instance, endpoint, pooled: false })
     }
 
     /// Whether it has carried a request before.
     pub fn was_pooled(&self) -> bool {
         self.pooled
-    }
-
-    /// Sends a request; on failure returns it if no byte of it was sent.
-    pub async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, (Fault, Option<Request<RequestBody>>)> {
-        // Just pooled, it may still be finishing the exchange before.
-        if !self.sender.is_ready() && self.sender.ready().await.is_err() {
-            return Err((Fault::Reset, Some(request)));
-        }
-        self.sender.try_send_request(request).await.map_err(|mut error| {
-            let unsent = error.take_message();
-            let fault = if error.error().is_parse() { Fault::Malformed } else { Fault::Reset };
-            (fault, unsent)
-        })
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -96,7 +63,7 @@ impl Drop for Connection {
 #[derive(Debug, Default)]
 pub struct Pool {
     /// Idle ones over HTTP/1.1, the one used last at the end.
-    idle: Vec<(Connection, Instant)>,
+    idle: Vec<(Box<Connection>, Instant)>,
     pub(super) http2: http2::Pool,
     pub(super) findings: Findings,
 }
@@ -109,21 +76,25 @@ impl Pool {
         (instance, endpoint): (Instance, SocketAddr),
         now: Instant,
         oldest: Duration,
-    ) -> Option<Connection> {
-        // Of no use: closed by the app, or to an earlier run, whose address may be somebody else's by now.
-        self.idle.retain(|(idle, _)| idle.instance == instance && !idle.sender.is_closed());
-        let fits = |(idle, since): &(Connection, Instant)| {
+    ) -> Option<Box<Connection>> {
+        // To an earlier run, whose address may be somebody else's by now.
+        self.idle.retain(|(idle, _)| idle.instance == instance);
+        let fits = |(idle, since): &(Box<Connection>, Instant)| {
             idle.endpoint == endpoint && now.saturating_duration_since(*since) <= oldest
         };
-        let place = self.idle.iter().rposition(fits)?;
-        let (mut connection, _) = self.idle.remove(place);
-        connection.pooled = true;
-        Some(connection)
+        loop {
+            let place = self.idle.iter().rposition(fits)?;
+            let (mut connection, _) = self.idle.remove(place);
+            if connection.line.is_open() {
+                connection.pooled = true;
+                return Some(connection);
+            }
+        }
     }
 
     /// Keeps a connection; false if it is of no use any more.
-    pub fn put(&mut self, connection: Connection, now: Instant) -> bool {
-        let of_use = !connection.sender.is_closed() && self.idle.len() < MAX_IDLE;
+    pub fn put(&mut self, connection: Box<Connection>, now: Instant) -> bool {
+        let of_use = connection.line.is_reusable() && self.idle.len() < MAX_IDLE;
         if of_use {
             self.idle.push((connection, now));
         }
@@ -139,7 +110,7 @@ impl Pool {
     /// Closes those idle for longer than `limit`; returns whether any is left.
     pub fn sweep(&mut self, now: Instant, limit: Duration) -> bool {
         self.idle.retain(|(connection, since)| {
-            !connection.sender.is_closed() && now.saturating_duration_since(*since) < limit
+            connection.line.is_open() && now.saturating_duration_since(*since) < limit
         });
         let http2 = self.http2.sweep(now, limit);
         http2 || !self.idle.is_empty()

@@ -43,7 +43,7 @@ impl Reading {
 
 impl Heard {
     /// Length (three bytes, of which the first is 0: it is short) and type.
-    fn of(first: &[u8]) -> Option<Self> {
+    pub(super) fn of(first: &[u8]) -> Option<Self> {
         match first {
             [] => None,
             [0] | [0, _] | [0, _, _] | [0, _, _, 4, ..] => Some(Self::Settings),

@@ -2,21 +2,20 @@
 
 use std::error::Error;
 use std::fmt;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::{Frame, SizeHint};
 
-use super::Tunnel;
+use super::http1::{Broken, Coming};
+use super::{Carrier, Tunnel};
 
 /// The body of a response.
 #[derive(Debug)]
 pub enum ResponseBody {
     /// Over HTTP/1.1.
-    Http1(Incoming),
+    Http1(Coming),
     /// Over HTTP/2.
     Http2(RecvStream),
     /// None: the stream has become something else.
@@ -64,40 +63,42 @@ impl From<h2::Error> for BrokenOff {
     }
 }
 
-impl From<hyper::Error> for BrokenOff {
-    fn from(_: hyper::Error) -> Self {
+impl From<Broken> for BrokenOff {
+    fn from(_: Broken) -> Self {
         Self::with(Reason::INTERNAL_ERROR)
     }
 }
 
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = BrokenOff;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
+impl ResponseBody {
+    /// The next part of it, from what it is carried on.
+    pub fn poll(
+        &mut self,
+        carrier: &mut Carrier,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        match self.get_mut() {
-            Self::Http1(incoming) => {
-                Pin::new(incoming).poll_frame(cx).map(|frame| frame.map(|frame| Ok(frame?)))
+        match (self, carrier) {
+            (Self::Http1(coming), Carrier::Http1(connection)) => {
+                coming.poll(&mut connection.line, cx).map(|frame| frame.map(|frame| Ok(frame?)))
             }
-            Self::Http2(stream) => poll_stream(stream, cx).map(|frame| frame.map(|frame| Ok(frame?))),
-            Self::Tunnel(_) => Poll::Ready(None),
+            // A connection that is no longer HTTP carries nothing more.
+            (Self::Http1(_), Carrier::Http2(_) | Carrier::Tunnel) | (Self::Tunnel(_), _) => Poll::Ready(None),
+            (Self::Http2(stream), _) => poll_stream(stream, cx).map(|frame| frame.map(|frame| Ok(frame?))),
         }
     }
 
-    fn is_end_stream(&self) -> bool {
+    /// Whether nothing more is to come.
+    pub fn is_end_stream(&self) -> bool {
         match self {
-            Self::Http1(incoming) => incoming.is_end_stream(),
+            Self::Http1(coming) => coming.is_end(),
             Self::Http2(stream) => stream.is_end_stream(),
             Self::Tunnel(_) => true,
         }
     }
 
-    fn size_hint(&self) -> SizeHint {
+    /// How much is to come.
+    pub fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Http1(incoming) => incoming.size_hint(),
+            Self::Http1(coming) => coming.size_hint(),
             Self::Http2(stream) if stream.is_end_stream() => SizeHint::with_exact(0),
             Self::Http2(_) => SizeHint::default(),
             Self::Tunnel(_) => SizeHint::with_exact(0),

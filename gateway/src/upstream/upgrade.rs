@@ -4,12 +4,10 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::{ResponseBody, Tunnel};
+use super::{Carrier, Freed, ResponseBody, Tunnel};
 use crate::conn::Upgraded;
 use crate::delivery::{Delivery, Ending};
 
@@ -21,17 +19,20 @@ const AFTER_END: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub enum Upgrade {
     /// The whole connection.
-    Http1(OnUpgrade),
+    Http1(Freed),
     /// A stream.
     Http2(Box<Tunnel>),
 }
 
 impl Upgrade {
-    /// Of a 101 with this body; `connection` is hyper's word for what becomes of its connection.
-    pub fn of(connection: OnUpgrade, body: ResponseBody) -> Self {
-        match body {
-            ResponseBody::Tunnel(tunnel) => Self::Http2(tunnel),
-            ResponseBody::Http1(_) | ResponseBody::Http2(_) => Self::Http1(connection),
+    /// Of a 101 with this body, and what is left of what carried it. `None` where it cannot be had.
+    pub fn of(carrier: Carrier, body: ResponseBody) -> Option<(Self, Carrier)> {
+        match (carrier, body) {
+            (carrier, ResponseBody::Tunnel(tunnel)) => Some((Self::Http2(tunnel), carrier)),
+            (Carrier::Http1(connection), _) => {
+                connection.line.into_freed().map(|freed| (Self::Http1(freed), Carrier::Tunnel))
+            }
+            (Carrier::Http2(_) | Carrier::Tunnel, ResponseBody::Http1(_) | ResponseBody::Http2(_)) => None,
         }
     }
 }
@@ -40,11 +41,11 @@ impl Upgrade {
 /// awake.
 pub async fn splice(client: Upgraded, app: Upgrade, mut delivery: Delivery) {
     let carried = match app {
-        Upgrade::Http1(connection) => match connection.await {
-            Ok(app) => carry(client, TokioIo::new(app)).await,
-            Err(_) => return delivery.end(Ending::AppBrokeOff),
-        },
-        Upgrade::Http2(stream) => carry(client, *stream).await,
+        Upgrade::Http1(app) => {
+            let (reads, writes) = app.stream.into_split();
+            carry(client, (io::Cursor::new(app.before).chain(reads), writes)).await
+        }
+        Upgrade::Http2(stream) => carry(client, tokio::io::split(*stream)).await,
     };
     delivery.end(match carried {
         Ok(()) => Ending::Complete,
@@ -53,9 +54,11 @@ pub async fn splice(client: Upgraded, app: Upgrade, mut delivery: Delivery) {
     });
 }
 
-async fn carry(client: impl AsyncRead + AsyncWrite, app: impl AsyncRead + AsyncWrite) -> io::Result<()> {
+async fn carry(
+    client: impl AsyncRead + AsyncWrite,
+    (app_reads, app_writes): (impl AsyncRead, impl AsyncWrite),
+) -> io::Result<()> {
     let (client_reads, client_writes) = tokio::io::split(client);
-    let (app_reads, app_writes) = tokio::io::split(app);
     let mut up = pin!(one_way(client_reads, app_writes));
     let mut down = pin!(one_way(app_reads, client_writes));
     let rest = tokio::select! {

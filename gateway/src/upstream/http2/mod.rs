@@ -187,7 +187,8 @@ async fn head_of(
 ) -> Result<Response<RecvStream>, h2::Error> {
     poll_fn(|cx| {
         while let Poll::Ready(Some(Ok(early))) = response.poll_informational(cx) {
-            interim::pass(client, early.status(), early.headers());
+            let (head, ()) = early.into_parts();
+            interim::pass(client, head.status, head.headers);
         }
         Pin::new(&mut response).poll(cx)
     })
