@@ -13,4 +13,5 @@ mod limiting;
 mod link;
 mod passersby;
 mod releasing;
+mod sizes;
 mod upstreams;
