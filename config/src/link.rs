@@ -118,6 +118,8 @@ pub enum Status {
         elapsed: Duration,
         /// Of a queued wake: how long until it is up, as far as one can tell.
         estimate: Option<Duration>,
+        /// Of a queued wake: how many others come before it.
+        position: Option<u32>,
         /// What to probe, once it has an address.
         probe: Option<Probe>,
     },

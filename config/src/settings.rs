@@ -75,6 +75,8 @@ pub struct Gateway {
     /// By which tokens are verified whose claims limits count by: none to two.
     #[serde(skip)]
     pub claim_secrets: Vec<Secret>,
+    /// Where `wake = "redirect"` sends browsers.
+    pub revive_url: ReviveUrl,
 }
 
 /// A secret; it is not shown.
@@ -110,6 +112,15 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Whose page revives apps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum ReviveUrl {
+    /// The edge's own, at this host (lower case, no port: that to which the request came), which is then no app's.
+    Own(Box<str>),
+    /// The platform's, below this URL, which does not end with a slash.
+    Elsewhere(Box<str>),
+}
+
 impl Default for Gateway {
     fn default() -> Self {
         Self {
@@ -140,7 +151,15 @@ impl Default for Gateway {
             max_limit_keys: 100_000,
             max_wakes_per_client: None,
             claim_secrets: Vec::new(),
+            revive_url: ReviveUrl::below("localhost"),
         }
+    }
+}
+
+impl ReviveUrl {
+    /// The edge's own, of a platform whose apps are below this domain.
+    pub fn below(domain: &str) -> Self {
+        Self::Own(format!("revive.{domain}").into())
     }
 }
 

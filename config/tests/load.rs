@@ -11,6 +11,7 @@ use config::model::{
     After, Check, Endpoint, LimitKey, LimitMatch, Passersby, PathPrefix, Protocol, Role, Source, Treatment,
     WakeMode,
 };
+use config::settings::ReviveUrl;
 
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -431,4 +432,18 @@ fn a_file_that_cannot_be_read_says_what_to_do() {
     assert_eq!(told(&here("tests")), "this is a directory");
     assert_eq!(told(&temporary("latin1.toml", b"a = 1\nb = \"\xe4\"\n")), "line 2 of the file is not UTF-8");
     assert_eq!(told(&temporary("large.toml", &vec![b'#'; (16 << 20) + 1])), "the file is larger than 16 MiB");
+}
+
+#[test]
+fn nobody_takes_the_host_of_the_page_that_revives_apps() {
+    let revive = "[[app]]\nname = \"revive\"\ncommand = [\"a\"]\n";
+    let (line, message, help) = only_mistake(revive);
+    assert_eq!(line, 2);
+    assert!(message.contains("`revive.localhost`") && help.contains("revive_url"), "{message}: {help}");
+    let elsewhere = format!("{revive}[gateway]\nrevive_url = \"https://platform.example/\"\n");
+    let url = ReviveUrl::Elsewhere("https://platform.example".into());
+    assert_eq!(parsed(&elsewhere).unwrap().settings.gateway.revive_url, url);
+    let domain = format!("domain = \"apps.test\"\n{}", revive.replace("\"revive\"", "\"hello\""));
+    let loaded = parsed(&domain).unwrap();
+    assert_eq!(loaded.settings.gateway.revive_url, ReviveUrl::below("apps.test"));
 }

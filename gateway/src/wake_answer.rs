@@ -225,7 +225,13 @@ mod tests {
 
     fn waking(estimate: Option<u64>) -> Status {
         let estimate = estimate.map(Duration::from_secs);
-        Status::Waking { phase: Phase::Queued, elapsed: Duration::ZERO, estimate, probe: None }
+        Status::Waking {
+            phase: Phase::Queued,
+            elapsed: Duration::ZERO,
+            estimate,
+            position: None,
+            probe: None,
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{App, Host, Label, Limit, Token};
-use crate::settings::Settings;
+use crate::settings::{ReviveUrl, Settings};
 
 mod app;
 mod disk;
@@ -163,7 +163,7 @@ struct Surroundings<'a> {
 }
 
 fn compile(
-    document: Document,
+    mut document: Document,
     source: &str,
     around: &Surroundings<'_>,
     reader: &mut Reader,
@@ -185,7 +185,10 @@ fn compile(
     let built =
         document.apps.into_iter().filter_map(|(draft, spot)| app::build(draft, &spot, &common, reader));
     let built: Vec<_> = built.collect();
-    let apps = routes::settle(built, reader);
+    if reader.place_of(settings::REVIVE_URL).is_none() {
+        document.settings.gateway.revive_url = ReviveUrl::below(common.domain.as_str());
+    }
+    let apps = routes::settle(built, &document.settings.gateway.revive_url, reader);
     if apps.len() == count {
         limit::warn_of_nobody(&document.limits, &apps, reader);
     }

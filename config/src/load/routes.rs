@@ -8,10 +8,11 @@ use super::app::Built;
 use super::reader::Reader;
 use super::text::Spot;
 use crate::model::{App, AppName, HostPattern, PathPrefix, RouteMatch};
+use crate::settings::ReviveUrl;
 
 /// Gives apps their routes, the first in the file first. A wildcard beside a host that it covers is no conflict: the
 /// exact host wins.
-pub(super) fn settle(apps: Vec<Built>, reader: &mut Reader) -> Vec<Arc<App>> {
+pub(super) fn settle(apps: Vec<Built>, revive: &ReviveUrl, reader: &mut Reader) -> Vec<Arc<App>> {
     let mut names: BTreeMap<AppName, Spot> = BTreeMap::new();
     let mut claims = Claims::default();
     let mut settled = Vec::with_capacity(apps.len());
@@ -24,12 +25,24 @@ pub(super) fn settle(apps: Vec<Built>, reader: &mut Reader) -> Vec<Arc<App>> {
             continue;
         }
         for host in &hosts {
+            leave_revive(host, revive, reader);
             claims.claim(&name, &spot, host, &paths, reader);
         }
         names.insert(name, spot);
         settled.extend(app.map(|app| Arc::new(App { routes: routes(&hosts, &paths), ..app })));
     }
     settled
+}
+
+/// An app at the host of the page that revives apps could take that page over for all who come there.
+fn leave_revive((host, spot): &(HostPattern, Spot), revive: &ReviveUrl, reader: &mut Reader) {
+    if let (HostPattern::Exact(host), ReviveUrl::Own(own)) = (host, revive)
+        && *host.as_str() == **own
+    {
+        reader
+            .mistake(spot, format!("`{host}` is where the edge itself shows the page that revives apps"))
+            .help("give the app another host (or name), or that page with `revive_url` in [gateway]");
+    }
 }
 
 fn routes(hosts: &[(HostPattern, Spot)], paths: &[(PathPrefix, Spot)]) -> Vec<RouteMatch> {

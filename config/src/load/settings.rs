@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::reader::{Key, Reader};
-use crate::settings::{Gateway, Revive, Settings};
+use crate::model::Host;
+use crate::settings::{Gateway, Revive, ReviveUrl, Settings};
 
 /// A key that has the name of a field and sets it.
 macro_rules! field {
@@ -54,7 +55,35 @@ pub(super) static GATEWAY: &[Key<Gateway>] = &[
     field!(max_limit_keys, count, 64..=10_000_000),
     field!(max_wakes_per_client, rate_or_none, "10/min"),
     field!(claim_secrets, secrets, 2),
+    Key {
+        name: REVIVE_URL,
+        take: |settings, field, reader| {
+            if let Some(value) = reader.parsed(field, "https://platform.example", revive_url) {
+                settings.revive_url = value;
+                reader.remember(REVIVE_URL, field);
+            }
+        },
+    },
 ];
+
+pub(super) const REVIVE_URL: &str = "revive_url";
+
+/// A host is the edge's own, a URL somebody else's page.
+fn revive_url(text: &str) -> Result<ReviveUrl, String> {
+    const RIGHT: &str = "a host for the edge's own page, such as \"revive.localhost\", or the URL of another's, such as \
+                         \"https://platform.example\", without query";
+    let Some((scheme, rest)) = text.split_once("://") else {
+        let host = Host::parse(text).map_err(|_| super::draft::host_help(text, RIGHT))?;
+        return Ok(ReviveUrl::Own(host.as_str().into()));
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "80"));
+    let right = matches!(scheme, "http" | "https")
+        && Host::parse(host).is_ok()
+        && port.parse::<u16>().is_ok()
+        && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#\\\"<>".contains(&b));
+    if right { Ok(ReviveUrl::Elsewhere(text.trim_end_matches('/').into())) } else { Err(RIGHT.to_owned()) }
+}
 
 pub(super) static REVIVE: &[Key<Revive>] = &[
     field!(max_concurrent_wakes, count, 0..=10_000),
@@ -96,6 +125,29 @@ mod tests {
             .filter_map(|l| l.strip_prefix("    ")?.split_once(':'))
             .map(|(n, _)| n.to_owned())
             .collect()
+    }
+
+    #[test]
+    fn revive_is_at_a_host_or_behind_a_url() {
+        assert_eq!(revive_url("revive.localhost"), Ok(ReviveUrl::below("localhost")));
+        for url in ["https://platform.example", "http://127.0.0.1:3000/console/"] {
+            let kept = url.trim_end_matches('/').into();
+            assert_eq!(revive_url(url), Ok(ReviveUrl::Elsewhere(kept)), "{url}");
+        }
+        for wrong in [
+            "",
+            "*.localhost",
+            "revive.localhost:80",
+            "ftp://platform.example",
+            "https://platform.example/?a=b",
+            "https://platform.example/#a",
+            "https://me@platform.example",
+            "https://platform.example:x",
+            "https:///path",
+            "https://platform.example/\r\nSet-Cookie: a=b",
+        ] {
+            assert!(revive_url(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

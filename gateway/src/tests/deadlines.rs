@@ -76,8 +76,9 @@ fn a_wake_whose_turn_comes_after_the_deadline_is_told_at_once() {
     run(async {
         let edge = Edge::with_a(app("a"), &Gateway::default()).await;
         let (short, long) = (grpc(&edge, "5S").await, grpc(&edge, "20S").await);
-        let Status::Waking { phase, elapsed, probe, .. } = CREATING else { panic!("it is waking") };
-        edge.change("a", Status::Waking { phase, elapsed, probe, estimate: Some(SECOND * 10) }).await;
+        let Status::Waking { phase, elapsed, position, probe, .. } = CREATING else { panic!("it is waking") };
+        edge.change("a", Status::Waking { phase, elapsed, position, probe, estimate: Some(SECOND * 10) })
+            .await;
         let answer = short.whole().await;
         assert!(
             answer.contains("details=\"wake-queue-too-long\"") && answer.contains("grpc-status: 14"),

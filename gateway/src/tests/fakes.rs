@@ -36,8 +36,13 @@ use crate::worker::{Order, Worker};
 const SOON: Duration = Duration::from_millis(900);
 
 pub(super) const ASLEEP: Status = Status::Asleep { depth: Depth::Deep };
-pub(super) const CREATING: Status =
-    Status::Waking { phase: Phase::Creating, elapsed: Duration::ZERO, estimate: None, probe: None };
+pub(super) const CREATING: Status = Status::Waking {
+    phase: Phase::Creating,
+    elapsed: Duration::ZERO,
+    estimate: None,
+    position: None,
+    probe: None,
+};
 
 /// Runs a test on one thread, on time that passes only when nothing else happens.
 pub(super) fn run(test: impl Future<Output = ()>) {

@@ -341,7 +341,8 @@ fn an_app_is_up_when_its_grpc_health_check_says_so_and_then_it_is_known_to_speak
         let mut edge = Edge::with_a(checked, &Gateway::default()).await;
         let probe = Probe { instance: Instance(1), endpoint: app_end.address };
         let (elapsed, probe) = (Duration::ZERO, Some(probe));
-        let probing = Status::Waking { phase: Phase::Probing, elapsed, estimate: None, probe };
+        let probing =
+            Status::Waking { phase: Phase::Probing, elapsed, estimate: None, position: None, probe };
         edge.change("a", probing).await;
         let so_far = Failure::Unhealthy;
         let said = ToRevive::NotReachable { app: id("a"), instance: Instance(1), so_far };

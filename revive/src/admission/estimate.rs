@@ -1,4 +1,5 @@
-//! How long a queued wake will take: what lets a request that cannot be served in time be told so at once.
+//! How long a queued wake will take, and how many come before it: what lets a request that cannot be served in time be
+//! told so at once, and a person see the line move.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,13 @@ impl Admission {
         Some(self.wait(waiting, now, typical_wake).saturating_add(typical_wake))
     }
 
+    /// How many of those that wait are granted a slot before the app; `None` if it does not wait. As with the estimate,
+    /// that is if nobody else came or left.
+    pub fn position(&self, app: &AppId) -> Option<u32> {
+        let (_, ahead) = self.ahead(self.queued.get(app)?)?;
+        Some(u32::try_from(ahead.iter().sum::<usize>()).unwrap_or(u32::MAX))
+    }
+
     /// How long until the app is granted a slot. Slots return in the order of `running`; each start of the queue
     /// takes one and returns it after `hold`. So the app starts so many rounds of `open` starts later than the one
     /// at the same place in the first round, and that one as soon as enough of the running have returned theirs.
@@ -33,11 +41,20 @@ impl Admission {
     }
 
     /// How many are granted before the app, and how many slots those and it will share.
+    fn ahead_and_open(&self, waiting: &Waiting) -> (usize, usize) {
+        match self.ahead(waiting) {
+            None => (0, self.slots),
+            Some((level, ahead)) if level < self.quarter() => (ahead.iter().sum(), self.slots),
+            Some((_, ahead)) => self.in_shared_slots(ahead),
+        }
+    }
+
+    /// How many slots the app's tenant will have had before it, and how many of each tenant are granted before it.
     ///
     /// A tenant's n-th in the queue is granted when the tenant holds, or has had, n slots more than now; it goes
     /// before all of other tenants that are granted at a higher count.
-    fn ahead_and_open(&self, waiting: &Waiting) -> (usize, usize) {
-        let Some(own) = self.tenants.get(&waiting.tenant) else { return (0, self.slots) };
+    fn ahead(&self, waiting: &Waiting) -> Option<(usize, Vec<usize>)> {
+        let own = self.tenants.get(&waiting.tenant)?;
         let rank = own.queue.rank(&waiting.place);
         let level = own.slots + rank;
         let others = self.ready.iter().filter(|(.., name)| *name != waiting.tenant);
@@ -45,8 +62,7 @@ impl Admission {
             let first = usize::from(*turn < own.turn);
             Some((level + first).saturating_sub(*slots).min(self.tenants.get(name)?.queue.len()))
         });
-        let ahead: Vec<_> = ahead.chain([rank]).collect();
-        if level < self.quarter() { (ahead.iter().sum(), self.slots) } else { self.in_shared_slots(ahead) }
+        Some((level, ahead.chain([rank]).collect()))
     }
 
     /// The starts ahead, by tenant, and how many slots they share. Many tenants can fill all slots, each within its

@@ -147,6 +147,31 @@ fn an_estimate_counts_the_rounds_before() {
     assert_eq!(admission.estimate(&app(0, 3), late, seconds(2)), Some(seconds(5 + 2)));
 }
 
+/// Equal turns, one slot: the position is how many are really granted before.
+#[test]
+fn a_position_is_how_many_go_before() {
+    for apps in [&[5][..], &[3, 3, 3], &[1, 4], &[6, 2, 1]] {
+        let (mut admission, now) = queued(1, apps);
+        let told: HashMap<_, _> =
+            admission.queue().map(|app| (app.clone(), admission.position(app).unwrap())).collect();
+        let mut order = Vec::new();
+        while let [start] = admission.grant(now)[..].to_vec().as_slice() {
+            order.push(start.clone());
+            assert_eq!(admission.position(start), None, "it is no longer in line");
+            admission.release(start);
+        }
+        assert_eq!(order.len(), apps.iter().sum::<usize>());
+        for (place, app) in order.iter().enumerate() {
+            assert!(
+                told[app].abs_diff(place as u32) <= apps.len() as u32,
+                "{app}: {} said, {place}",
+                told[app]
+            );
+        }
+        assert_eq!(told[&order[0]], 0, "{apps:?}");
+    }
+}
+
 /// One tenant alone: the estimate is what happens.
 #[test]
 fn an_estimate_of_one_tenant_comes_true() {

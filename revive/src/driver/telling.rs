@@ -42,8 +42,9 @@ impl Driver {
 /// What gateways are told of an app.
 fn told(record: &Record, (admission, typical): (&Admission, Duration), now: Instant) -> Option<Status> {
     let mut status = record.status(now)?;
-    if let Status::Waking { estimate, phase: Phase::Queued, .. } = &mut status {
+    if let Status::Waking { estimate, position, phase: Phase::Queued, .. } = &mut status {
         *estimate = admission.estimate(&record.app.id, now, typical);
+        *position = admission.position(&record.app.id);
     }
     Some(status)
 }

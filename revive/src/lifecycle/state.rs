@@ -397,7 +397,7 @@ impl Waking {
             | WakeStep::Resuming { .. } => None,
         };
         let elapsed = now.saturating_duration_since(self.since(now));
-        Status::Waking { phase: self.phase(), elapsed, estimate: None, probe }
+        Status::Waking { phase: self.phase(), elapsed, estimate: None, position: None, probe }
     }
 }
 

@@ -77,7 +77,7 @@ async fn a_paused_app_needs_no_slot_to_go_on() {
 async fn who_stands_in_line_is_told_how_long_also_by_the_table() {
     let (mut edge, mut gateway) = wanted(1, 1).await;
     assert_eq!(edge.command().await, "start a0 1");
-    let queued = |status: &Status| matches!(status, Status::Waking { phase: Phase::Queued, estimate: Some(time), .. } if !time.is_zero());
+    let queued = |status: &Status| matches!(status, Status::Waking { phase: Phase::Queued, estimate: Some(time), position: Some(0), .. } if !time.is_zero());
     let status = gateway.hears("b0", SOON).await;
     assert!(queued(&status), "{status:?}");
     let later = edge.gateway().await;
