@@ -17,6 +17,7 @@ use bytes::Bytes;
 use config::link::Failure;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
+use tokio::sync::mpsc;
 
 pub use code::Code;
 
@@ -75,6 +76,23 @@ pub enum Refusal {
     Violation(Violation),
     /// The edge is being shut down.
     ShuttingDown,
+    /// The path is kept for the edge itself, which serves nothing there.
+    ReservedPath,
+    /// A link that is none of ours, or was changed.
+    LinkForged,
+    /// A link of ours that is too old.
+    LinkExpired,
+    /// As many pages as may follow the app's wake do so.
+    TooManyFollow,
+}
+
+/// Where a page leads, if that is not its own URL.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Onward<'a> {
+    /// Where it looks again.
+    pub next: Option<&'a str>,
+    /// Where the app is to be found.
+    pub home: Option<&'a str>,
 }
 
 /// What a passerby is told of an app that may sleep on.
@@ -94,9 +112,19 @@ impl Refusal {
 
     /// The answer, in the language of whoever asked.
     pub fn response(&self, app: Option<&str>, language: Language) -> Response<Body> {
+        self.response_onward(app, Onward::default(), language)
+    }
+
+    /// The same at another host than the app's.
+    pub fn response_onward(
+        &self,
+        app: Option<&str>,
+        onward: Onward<'_>,
+        language: Language,
+    ) -> Response<Body> {
         let row = Row::of(self);
         let (status, body) = match language {
-            Language::Html => (row.status, self.page(&row, app).into()),
+            Language::Html => (row.status, self.page(&row, app, onward).into()),
             Language::Problem => (row.status, row.problem().into()),
             Language::Grpc(_) => (StatusCode::OK, Bytes::new()),
             Language::GrpcWeb(_) => (StatusCode::OK, row.outcome().web_frame()),
@@ -113,16 +141,17 @@ impl Refusal {
         response
     }
 
-    fn page(&self, row: &Row, app: Option<&str>) -> String {
+    fn page(&self, row: &Row, app: Option<&str>, Onward { next, home }: Onward<'_>) -> String {
         match (self, app) {
             (Self::WakeFailed { failure, retry_after }, Some(app)) => {
-                page::failed(&page::Failed { app, failure: *failure, retry_after: *retry_after })
+                page::failed(&page::Failed { app, failure: *failure, retry_after: *retry_after, next })
             }
             _ => page::refusal(&RefusalPage {
                 status: row.status,
                 words: row.words,
                 code: row.code,
                 retry_after: row.retry_after,
+                home,
             }),
         }
     }
@@ -240,6 +269,31 @@ pub fn all_is_well(what: AllIsWell, language: Language) -> Response<Body> {
     if let Body::OwnWithTrailers(_) = response.body() {
         response.headers_mut().insert(header::TRAILER, call::TRAILER.clone());
     }
+    response
+}
+
+/// Sends a client elsewhere, with the same method: nothing of it is kept, and the next page does not learn the URL, in
+/// which a signature may stand.
+pub fn redirect(to: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::Own(None));
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, to);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(PROXY_STATUS.clone(), HeaderValue::from_static("loco-edge; details=\"redirect\""));
+    response
+}
+
+/// The events of a wake, as long as somebody reads them.
+pub fn events(pieces: mpsc::Receiver<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::Events(pieces));
+    let headers = response.headers_mut();
+    describe_own(headers, &HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Proxies that gather an answer before they pass it on are asked not to (nginx and others know this header).
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(PROXY_STATUS.clone(), HeaderValue::from_static("loco-edge; details=\"events\""));
     response
 }
 

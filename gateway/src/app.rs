@@ -34,6 +34,8 @@ pub struct App {
     state: ArcSwap<Seen>,
     open: AtomicU32,
     held: AtomicU32,
+    /// Waiting pages that follow its wake.
+    following: AtomicU32,
     /// Connections to it that were refused in a row, since its state was told.
     refused: AtomicU32,
     /// Microseconds since `epoch`; 0 means not yet.
@@ -59,6 +61,8 @@ pub struct Seen {
     pub at: Instant,
     /// Of an app that is awake with several endpoints: how they stand.
     pub endpoints: Option<Arc<Endpoints>>,
+    /// Of an app that is not awake: when it ceased to be, if it ever was.
+    pub up_until: Option<Instant>,
 }
 
 impl Seen {
@@ -73,7 +77,15 @@ impl Seen {
             | Status::Waking { .. }
             | Status::Failed { .. } => None,
         };
-        Self { status, at: Instant::now(), endpoints }
+        let at = Instant::now();
+        let up_until = before.and_then(|before| match before.status {
+            Status::Awake { .. } => Some(at),
+            Status::Draining { .. }
+            | Status::Asleep { .. }
+            | Status::Waking { .. }
+            | Status::Failed { .. } => before.up_until,
+        });
+        Self { status, at, endpoints, up_until }
     }
 
     /// Of a failure: how long it is still the answer to every request.
@@ -85,6 +97,11 @@ impl Seen {
             | Status::Asleep { .. }
             | Status::Waking { .. } => Duration::ZERO,
         }
+    }
+
+    /// Whether requests go to it.
+    pub fn is_awake(&self) -> bool {
+        matches!(self.status, Status::Awake { .. })
     }
 
     /// Whether a request may ask for the app.
@@ -105,6 +122,7 @@ impl App {
             state: ArcSwap::from_pointee(Seen::now(status, None)),
             open: AtomicU32::new(0),
             held: AtomicU32::new(0),
+            following: AtomicU32::new(0),
             refused: AtomicU32::new(0),
             last_active: AtomicU64::new(0),
             touched: AtomicBool::new(false),
@@ -172,6 +190,16 @@ impl App {
     /// Requests that wait for it to wake.
     pub fn held(&self) -> u32 {
         self.held.load(Relaxed)
+    }
+
+    /// Waiting pages that follow its wake.
+    pub fn following(&self) -> u32 {
+        self.following.load(Relaxed)
+    }
+
+    /// Whether anybody waits for it: a request that is held, or whoever looks at a page.
+    pub fn is_wanted(&self) -> bool {
+        self.held() > 0 || self.following() > 0
     }
 
     /// Asks revive to wake it; several at once become one message.
@@ -307,6 +335,34 @@ impl Drop for Place {
             self.app.notes.send(Note::Unwanted(self.app.clone()));
         }
         self.app.touch(false);
+    }
+}
+
+/// A waiting page that follows the app's wake. It is no use of the app, but somebody wants it.
+#[derive(Debug)]
+pub struct Follower {
+    app: Arc<App>,
+}
+
+impl Follower {
+    /// Counts it in, if there are fewer than `max`.
+    pub fn of(app: &Arc<App>, max: u32) -> Option<Self> {
+        let more = |following| (following < max).then_some(following + 1);
+        app.following.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(Self { app: app.clone() })
+    }
+
+    /// The app.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        if self.app.following.fetch_sub(1, Relaxed) == 1 {
+            self.app.notes.send(Note::Unwanted(self.app.clone()));
+        }
     }
 }
 

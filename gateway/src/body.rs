@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::mpsc;
 
 use crate::delivery::{Delivery, Ending};
 use crate::hop;
@@ -18,6 +19,8 @@ pub enum Body {
     Own(Option<Bytes>),
     /// Ours, with trailers after it.
     OwnWithTrailers(std::vec::IntoIter<Frame<Bytes>>),
+    /// Ours, piece by piece.
+    Events(mpsc::Receiver<Bytes>),
     /// An app's.
     App(AppBody),
 }
@@ -66,6 +69,9 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::OwnWithTrailers(frames) => Poll::Ready(frames.next().map(Ok)),
+            Self::Events(pieces) => {
+                pieces.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+            }
             Self::App(body) => body.poll(cx),
         }
     }
@@ -74,6 +80,7 @@ impl HttpBody for Body {
         match self {
             Self::Own(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Self::OwnWithTrailers(frames) => frames.as_slice().is_empty(),
+            Self::Events(_) => false,
             Self::App(body) => body.incoming.is_end_stream(),
         }
     }
@@ -83,6 +90,7 @@ impl HttpBody for Body {
             Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             // A length would leave no room for trailers over HTTP/1.1 (RFC 9112, section 7.1.2).
             Self::OwnWithTrailers(_) => SizeHint::default(),
+            Self::Events(_) => SizeHint::default(),
             Self::App(body) => body.incoming.size_hint(),
         }
     }

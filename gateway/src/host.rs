@@ -32,6 +32,15 @@ pub fn of<'a, B>(request: &'a Request<B>, buffer: &'a mut Buffer) -> Option<&'a 
     std::str::from_utf8(lower).ok()
 }
 
+/// The port as the client said it: the one that it reached us at, whatever was before us. `None` for the scheme's own.
+pub fn port<B>(request: &Request<B>) -> Option<u16> {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    match request.uri().host() {
+        Some(_) => request.uri().port_u16(),
+        None => host.and_then(|host| host.strip_prefix(without_port(host))?.strip_prefix(':')?.parse().ok()),
+    }
+}
+
 /// Something for each of some patterns. Not by the standard library's hash: every request is looked for, and only what
 /// the platform says is kept, so that no client can choose what shares a bucket.
 #[derive(Debug)]
@@ -100,6 +109,24 @@ fn without_port(host: &str) -> &str {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn finds_the_port() {
+        let cases = [
+            ("/", "hello.localhost:8080", Some(8080)),
+            ("/", "hello.localhost", None),
+            ("/", "hello.localhost:", None),
+            ("/", "hello.localhost:x", None),
+            ("/", "[::1]:80", Some(80)),
+            ("/", "[::1]", None),
+            ("http://other.localhost:1/x", "hello.localhost:2", Some(1)),
+            ("http://other.localhost/x", "hello.localhost:2", None),
+        ];
+        for (target, host, expected) in cases {
+            let request = Request::get(target).header("host", host).body(()).unwrap();
+            assert_eq!(port(&request), expected, "{target} {host}");
+        }
+    }
 
     #[test]
     fn finds_the_host() {

@@ -8,14 +8,14 @@ use tokio::sync::mpsc;
 use crate::app::App;
 
 /// News from a serving thread. `Wanted` and `Touched` are sent once per app until they are read, `Unwanted` only
-/// when the last one held leaves, `Quiesced` once per attempt to sleep, `Unreachable` once until the app's state is told anew or
+/// when the last one held or the last one who followed leaves, `Quiesced` once per attempt to sleep, `Unreachable` once until the app's state is told anew or
 /// a connection succeeds: so the channel, though it has no fixed
-/// size, is bounded by the apps and by the held requests, which are bounded themselves.
+/// size, is bounded by the apps and by the held requests and followers, which are bounded themselves.
 #[derive(Debug)]
 pub enum Note {
     /// Somebody asks for the app.
     Wanted(Arc<App>),
-    /// The last one who was held for it has gone.
+    /// The last one who was held for it, or looked at a page, has gone.
     Unwanted(Arc<App>),
     /// Its counts have changed.
     Touched(Arc<App>),

@@ -14,11 +14,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header;
+use config::model::WakePolicy;
+use http::header::{self, HeaderValue};
 use http::{Request, Response};
+use http_body::Body as HttpBody;
 use tokio::time::Instant;
 
-use crate::answer::{self, AllIsWell, Refusal};
+use crate::answer::{self, AllIsWell, Onward, Refusal};
 use crate::app::{Place, UNREACHABLE_AFTER};
 use crate::backlog::Unread;
 use crate::balance::Tried;
@@ -31,6 +33,7 @@ use crate::hold::{self, Ticket, Waited};
 use crate::language::Language;
 use crate::limit::{Asked, Leave, Told};
 use crate::listen::{Entry, Fleet};
+use crate::loco::{self, Manner, Origin, Own, PageLinks};
 use crate::outbound::{Outbound, Unsent};
 use crate::page;
 use crate::table::{NoRoute, Route};
@@ -44,8 +47,8 @@ use crate::{host, inbound};
 /// request is held instead.
 const ATTEMPTS: u32 = UNREACHABLE_AFTER + 1;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
-/// How often the waiting page reloads itself.
-const PAGE_RELOAD: Duration = Duration::from_secs(1);
+/// How often the waiting page reloads itself, without scripts.
+pub(crate) const PAGE_RELOAD: Duration = Duration::from_secs(1);
 
 /// The way of the requests of one connection.
 #[derive(Debug)]
@@ -89,7 +92,7 @@ impl Tries {
 
 /// Who asks, through all turns of one request.
 #[derive(Debug)]
-struct Caller {
+pub(crate) struct Caller {
     passerby: Option<Passerby>,
     began: Instant,
     /// Whether it may wake the app: a budget is spent once, however often the request looks again.
@@ -110,7 +113,14 @@ enum Why {
     Refused(Refusal),
     Limited(Box<Told>),
     Waiting(Progress),
+    Redirected(HeaderValue),
     AllIsWell(AllIsWell),
+}
+
+/// Whose a request is.
+enum Whose {
+    App(Arc<Route>),
+    Ours(Own),
 }
 
 impl Pipeline {
@@ -123,7 +133,7 @@ impl Pipeline {
         let language = Language::of(&request);
         match self.proceed(request, exchange).await {
             Ok(response) => response,
-            Err(stop) => self.stopped(stop, language),
+            Err(stop) => self.stopped(stop, None, language),
         }
     }
 
@@ -134,7 +144,10 @@ impl Pipeline {
         exchange: conn::Exchange,
     ) -> Result<Response<Body>, Stop> {
         let began = Instant::now();
-        let mut route = self.route(&request)?;
+        let mut route = match self.whose(&request)? {
+            Whose::App(route) => route,
+            Whose::Ours(own) => return Box::pin(loco::answer(self, own, &request)).await,
+        };
         self.check_length(&request, &route)?;
         let leave = self.limit(&request, &route, began)?;
         let mut caller = Caller::new(Passerby::of(&request, &route.model), began);
@@ -187,23 +200,36 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Whose a request is, in the table of this moment.
+    /// The app that a request is for, in the table of this moment.
     fn route<B>(&self, request: &Request<B>) -> Result<Arc<Route>, Stop> {
+        match self.whose(request)? {
+            Whose::App(route) => Ok(route),
+            Whose::Ours(_) => Err(Stop::nobodys(Refusal::UnknownHost)),
+        }
+    }
+
+    /// Whose a request is, in the table of this moment.
+    fn whose<B>(&self, request: &Request<B>) -> Result<Whose, Stop> {
+        if loco::is_reserved(request.uri().path()) {
+            return Ok(Whose::Ours(Own::Reserved));
+        }
         let table = self.worker.table.load();
         let found = match &self.entry {
             Entry::App(app) => table.of_app(app).ok_or(NoRoute::UnknownHost),
             Entry::Hosts => {
                 let mut buffer = host::Buffer::default();
                 let host = host::of(request, &mut buffer).unwrap_or_default();
+                if loco::is_revive(&self.worker, host) {
+                    return Ok(Whose::Ours(Own::Revive));
+                }
                 table.find(host, request.uri().path())
             }
         };
-        found.cloned().map_err(|no_route| Stop {
-            route: None,
-            why: Why::Refused(match no_route {
+        found.cloned().map(Whose::App).map_err(|no_route| {
+            Stop::nobodys(match no_route {
                 NoRoute::UnknownHost => Refusal::UnknownHost,
                 NoRoute::UnknownPath => Refusal::UnknownPath,
-            }),
+            })
         })
     }
 
@@ -225,7 +251,7 @@ impl Pipeline {
     }
 
     /// Lets a request go to its app, at once or when it is up.
-    async fn admit<B: Unread>(
+    async fn admit<B: HttpBody + Unread>(
         &self,
         request: &Request<B>,
         mut route: Arc<Route>,
@@ -245,22 +271,24 @@ impl Pipeline {
             let room = self.fleet.backlog.take(request.body().unread(), self.worker.settings.max_held_bytes);
             let _held = room.ok_or_else(|| Stop::at(&route, Refusal::TooManyHeld))?;
             // Boxed, because few requests wait, and what waiting needs would make room in every connection.
-            ticket = Box::pin(self.wait(request, &route, caller)).await?;
+            let manner = loco::manner(self, request, &route);
+            ticket = Box::pin(self.wait(request, &route, &manner, caller)).await?;
             route = self.route(request)?;
         }
     }
 
     /// Waits for an app that is not awake, or says what the request gets instead.
-    async fn wait<B>(
+    pub(crate) async fn wait<B>(
         &self,
         request: &Request<B>,
         route: &Arc<Route>,
+        manner: &Manner,
         caller: &mut Caller,
     ) -> Result<Option<Ticket>, Stop> {
         if self.worker.is_closing() {
             return Err(Stop::at(route, Refusal::ShuttingDown));
         }
-        let policy = &route.model.wake;
+        let policy = &WakePolicy { mode: manner.mode(), ..route.model.wake };
         let asks = caller.asks(request);
         let may_wake = || caller.may_wake(|| route.app.spend_budget(policy.passersby.budget));
         let answer = wake_answer::decide(&route.app.state(), policy, asks, may_wake);
@@ -273,6 +301,7 @@ impl Pipeline {
                 route.app.ask();
                 return Err(Stop::waiting(route));
             }
+            WakeAnswer::Redirect => return Err(Stop::redirected(route, manner)),
             WakeAnswer::AllIsWell => return Err(Stop::all_is_well(route, request)),
             WakeAnswer::Refuse(refusal) => return Err(Stop::at(route, refusal)),
         };
@@ -298,15 +327,23 @@ impl Pipeline {
     }
 
     /// The answer to a request that does not reach its app.
-    fn stopped(&self, stop: Stop, language: Language) -> Response<Body> {
-        let app = stop.route.as_ref().map(|route| route.model.name.as_str());
+    pub(crate) fn stopped(
+        &self,
+        Stop { route, why }: Stop,
+        origin: Option<&Origin>,
+        language: Language,
+    ) -> Response<Body> {
+        let app = route.as_ref().map(|route| route.model.name.as_str());
+        let links = |route: &Arc<Route>| PageLinks::new(&self.worker, &route.app.id, origin);
         let refuse = |refusal: Refusal| {
-            let counts =
-                stop.route.as_ref().map_or(&*self.worker.refusals, |route| &route.app.stats.refusals);
+            let counts = route.as_ref().map_or(&*self.worker.refusals, |route| &route.app.stats.refusals);
             counts.count(&refusal);
-            refusal.response(app, language)
+            // Links are signed: not for a flood of refusals, of which nobody reads a page.
+            let links = origin.and(route.as_ref()).map(links);
+            let next = links.as_ref().and_then(|links| links.next.as_deref());
+            refusal.response_onward(app, Onward { next, home: None }, language)
         };
-        match stop.why {
+        match why {
             Why::Refused(refusal) => refuse(refusal),
             Why::Limited(told) => {
                 let mut response = refuse(told.refusal());
@@ -314,20 +351,20 @@ impl Pipeline {
                 response
             }
             Why::AllIsWell(what) => answer::all_is_well(what, language),
-            Why::Waiting(Progress { phase, elapsed, estimate }) => answer::waiting(&page::Waiting {
-                app: app.unwrap_or_default(),
-                phase,
-                phases: page::PROCESS_PHASES,
-                elapsed,
-                estimate,
-                reload_after: PAGE_RELOAD,
-            }),
+            Why::Waiting(progress) => {
+                let links = route.as_ref().map(links);
+                let events = links.as_ref().map(|links| links.events.as_str());
+                let next = links.as_ref().and_then(|links| links.next.as_deref());
+                answer::waiting(&progress.waiting(app.unwrap_or_default(), page::Links { events, next }))
+            }
+            Why::Redirected(to) => answer::redirect(to),
         }
     }
 }
 
 impl Caller {
-    fn new(passerby: Option<Passerby>, began: Instant) -> Self {
+    /// One who has asked for nothing yet.
+    pub(crate) fn new(passerby: Option<Passerby>, began: Instant) -> Self {
         Self { passerby, began, has_leave: passerby.is_none(), deadline: OnceCell::new() }
     }
 
@@ -356,6 +393,19 @@ impl Stop {
     /// A refusal that is an app's.
     pub fn at(route: &Arc<Route>, refusal: Refusal) -> Self {
         Self { route: Some(route.clone()), why: Why::Refused(refusal) }
+    }
+
+    /// A refusal that is no app's.
+    pub(crate) fn nobodys(refusal: Refusal) -> Self {
+        Self { route: None, why: Why::Refused(refusal) }
+    }
+
+    fn redirected(route: &Arc<Route>, manner: &Manner) -> Self {
+        let why = match manner {
+            Manner::Redirect(to) => Why::Redirected(to.clone()),
+            Manner::As(_) => Why::Waiting(Progress::of(&route.app.state())),
+        };
+        Self { route: Some(route.clone()), why }
     }
 
     fn waiting(route: &Arc<Route>) -> Self {

@@ -229,7 +229,7 @@ impl Session {
                 self.send(ToRevive::Wake { app: app.id.clone() }).await;
             }
             Note::Unwanted(app) => {
-                if app.held() == 0 {
+                if !app.is_wanted() {
                     self.send(ToRevive::Unwanted { app: app.id.clone() }).await;
                 }
             }

@@ -20,6 +20,7 @@ use crate::conn::Serving;
 use crate::limit::Limits;
 use crate::listen::{Fleet, Listener, Post};
 use crate::note::Notes;
+use crate::redirect::Keys;
 use crate::session::Session;
 use crate::table::Table;
 use crate::telemetry::{GatewayMetrics, Refusals};
@@ -44,7 +45,7 @@ pub struct Gateway {
 pub struct StartError(#[from] io::Error);
 
 impl Gateway {
-    /// Starts the serving threads, and on the caller's runtime the session with revive. The receiver hears when the
+    /// Starts the serving threads, and on the caller's runtime the session with revive. Links are signed with `keys`. The receiver hears when the
     /// first table is in use.
     ///
     /// # Errors
@@ -53,6 +54,7 @@ impl Gateway {
         settings: &settings::Gateway,
         listeners: &[Listener],
         link: GatewayEnd,
+        keys: Keys,
     ) -> Result<(Self, oneshot::Receiver<()>), StartError> {
         let count = settings.serving_threads();
         let (orders, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
@@ -60,14 +62,15 @@ impl Gateway {
         let table = Arc::new(ArcSwap::from_pointee(Table::default()));
         let limits = Arc::new(Limits::new(settings));
         let refusals = Arc::new(Refusals::default());
+        let keys = Arc::new(keys);
         let mut threads = Vec::with_capacity(count);
         for (index, inbox) in inboxes.into_iter().enumerate() {
             let listeners = listeners.iter().map(Listener::share).collect::<io::Result<Vec<_>>>()?;
             let (settings, table, refusals) = (settings.clone(), table.clone(), refusals.clone());
-            let (fleet, limits) = (fleet.clone(), limits.clone());
+            let (fleet, limits, keys) = (fleet.clone(), limits.clone(), keys.clone());
             let serve = move || {
                 let (serving, drain) = Serving::begin();
-                let worker = Worker::new(table, settings, limits, refusals);
+                let worker = Worker::new(table, settings, limits, refusals, keys);
                 let (ended, accepting) = (Rc::default(), Rc::default());
                 let post = Post { worker, index, fleet, drain, ended, accepting };
                 if let Err(error) = run(post, serving, listeners, inbox) {
@@ -175,6 +178,7 @@ pub(crate) fn obey(post: &Post, order: Order) -> Option<Duration> {
 /// Serves what is open until it is done, or until time is up; a further order to shut down may bring that forward.
 async fn finish(post: &Post, serving: &Serving, inbox: &mut mpsc::UnboundedReceiver<Order>, limit: Duration) {
     serving.drain();
+    post.worker.end();
     let mut deadline = Instant::now() + limit;
     loop {
         tokio::select! {

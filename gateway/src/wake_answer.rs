@@ -1,5 +1,5 @@
-//! What a request meets while its app is not awake, decided purely: held, shown the waiting page, told that all is well,
-//! or refused.
+//! What a request meets while its app is not awake, decided purely: held, shown the waiting page, sent
+//! elsewhere, told that all is well, or refused.
 
 use std::time::Duration;
 
@@ -8,6 +8,8 @@ use config::model::{Passersby, Treatment, WakeMode, WakePolicy};
 
 use crate::answer::Refusal;
 use crate::app::Seen;
+use crate::page;
+use crate::pipeline::PAGE_RELOAD;
 use crate::visitor::{Passerby, Visitor};
 
 /// Who asks, and for how long it has waited and will.
@@ -21,6 +23,9 @@ pub struct Caller {
     pub deadline: Option<Duration>,
 }
 
+/// How long after an app was up nobody is redirected: longer than following a redirect takes.
+const SETTLED: Duration = Duration::from_secs(10);
+
 /// What to do with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WakeAnswer {
@@ -33,6 +38,8 @@ pub enum WakeAnswer {
     },
     /// Ask for the app and show the waiting page at once.
     Page,
+    /// Send the client to the page that revives apps, and ask for nothing.
+    Redirect,
     /// Say that all is well, and let the app sleep.
     AllIsWell,
     /// Say no.
@@ -57,6 +64,8 @@ pub struct Progress {
     pub elapsed: Duration,
     /// How long it may still take, if anybody can tell.
     pub estimate: Option<Duration>,
+    /// How many others come before it, while it waits in line.
+    pub position: Option<u32>,
 }
 
 /// How long somebody is held at most, from the beginning of the request, and why not for longer.
@@ -90,7 +99,7 @@ pub fn decide(
     if let Some(estimate) = too_far(seen, caller, &limit) {
         return WakeAnswer::Refuse(Refusal::WakeTooFar(estimate));
     }
-    wait(policy, caller.visitor, limit)
+    wait(seen, policy, caller.visitor, limit)
 }
 
 impl Limit {
@@ -150,11 +159,15 @@ fn too_far(seen: &Seen, caller: Caller, limit: &Limit) -> Option<Duration> {
     }
 }
 
-fn wait(policy: &WakePolicy, visitor: Visitor, limit: Limit) -> WakeAnswer {
+fn wait(seen: &Seen, policy: &WakePolicy, visitor: Visitor, limit: Limit) -> WakeAnswer {
     let Limit { at_most, then } = limit;
     match (policy.mode, visitor) {
-        (WakeMode::Page, Visitor::Navigation) => WakeAnswer::Page,
-        (WakeMode::Auto, Visitor::Navigation) if policy.page_after < at_most => {
+        (WakeMode::Redirect, Visitor::Navigation | Visitor::Program) if !is_or_was_just_up(seen) => {
+            WakeAnswer::Redirect
+        }
+        // Of an app that is up, with others before this one, there is little to wait for.
+        (WakeMode::Page, Visitor::Navigation) if !seen.is_awake() => WakeAnswer::Page,
+        (WakeMode::Auto | WakeMode::Page, Visitor::Navigation) if policy.page_after < at_most => {
             WakeAnswer::Hold { at_most: policy.page_after, or: TooLong::Page }
         }
         (WakeMode::Auto | WakeMode::Hold | WakeMode::Page | WakeMode::Redirect, _) => {
@@ -163,19 +176,44 @@ fn wait(policy: &WakePolicy, visitor: Visitor, limit: Limit) -> WakeAnswer {
     }
 }
 
+/// Who has just been sent back to an app is not sent away again, whatever has become of it since: so there is no loop.
+fn is_or_was_just_up(seen: &Seen) -> bool {
+    seen.is_awake() || seen.up_until.is_some_and(|until| until.elapsed() < SETTLED)
+}
+
 impl Progress {
+    /// The page about it.
+    pub fn waiting<'a>(&self, app: &'a str, links: page::Links<'a>) -> page::Waiting<'a> {
+        page::Waiting {
+            app,
+            phase: self.phase,
+            phases: page::PROCESS_PHASES,
+            elapsed: self.elapsed,
+            estimate: self.estimate,
+            position: self.position,
+            reload_after: PAGE_RELOAD,
+            links,
+        }
+    }
+
     /// What can be said of a state.
     pub fn of(seen: &Seen) -> Self {
         match &seen.status {
-            Status::Waking { phase, elapsed, estimate, .. } => {
-                Self { phase: *phase, elapsed: *elapsed + seen.at.elapsed(), estimate: *estimate }
+            Status::Waking { phase, elapsed, estimate, position, .. } => {
+                let passed = seen.at.elapsed();
+                Self {
+                    phase: *phase,
+                    elapsed: *elapsed + passed,
+                    estimate: estimate.map(|estimate| estimate.saturating_sub(passed)),
+                    position: *position,
+                }
             }
             // It is up, and this visitor is nearly at the head of the line.
             Status::Awake { .. } => {
-                Self { phase: Phase::Probing, elapsed: seen.at.elapsed(), estimate: None }
+                Self { phase: Phase::Probing, elapsed: seen.at.elapsed(), estimate: None, position: None }
             }
             Status::Draining { .. } | Status::Asleep { .. } | Status::Failed { .. } => {
-                Self { phase: Phase::Queued, elapsed: Duration::ZERO, estimate: None }
+                Self { phase: Phase::Queued, elapsed: Duration::ZERO, estimate: None, position: None }
             }
         }
     }
@@ -284,6 +322,34 @@ mod tests {
         assert_eq!(crawler, WakeAnswer::Refuse(Refusal::Asleep));
         let monitor = answer(failed(Duration::ZERO), WakeMode::Auto, MONITOR, true);
         assert!(is_failure(&monitor), "all is not well: {monitor:?}");
+    }
+
+    #[test]
+    fn who_can_be_redirected_is_unless_the_app_is_or_was_just_up() {
+        let redirect = |visitor| answer(ASLEEP, WakeMode::Redirect, visitor, true);
+        assert_eq!(redirect(Visitor::Navigation), WakeAnswer::Redirect);
+        assert_eq!(redirect(Visitor::Program), WakeAnswer::Redirect);
+        assert_eq!(redirect(CRAWLER), HOLD);
+        let up = Seen::now(awake(), None);
+        let fallen_asleep = Seen::now(ASLEEP, Some(&up));
+        let mode = WakePolicy { mode: WakeMode::Redirect, ..POLICY };
+        let caller = Caller { visitor: Visitor::Navigation, waited: Duration::ZERO, deadline: None };
+        for seen in [&up, &fallen_asleep] {
+            assert_eq!(decide(seen, &mode, caller, || true), HOLD);
+        }
+        let since = fallen_asleep.up_until.and_then(|until| until.checked_sub(SETTLED));
+        let long_asleep = Seen { up_until: since, ..Seen::now(ASLEEP, Some(&fallen_asleep)) };
+        assert_eq!(decide(&long_asleep, &mode, caller, || true), WakeAnswer::Redirect);
+    }
+
+    #[test]
+    fn the_page_is_not_for_an_app_that_is_up_and_has_others_to_serve_first() {
+        let page = WakeAnswer::Hold { at_most: POLICY.page_after, or: TooLong::Page };
+        assert_eq!(answer(awake(), WakeMode::Page, Visitor::Navigation, true), page);
+    }
+
+    fn awake() -> Status {
+        Status::Awake { instance: config::link::Instance(1), endpoints: [].into() }
     }
 
     #[test]

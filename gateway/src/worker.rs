@@ -10,13 +10,14 @@ use arc_swap::ArcSwap;
 use config::link::{Instance, Status};
 use config::model::AppId;
 use config::settings;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::app::{App, Open, Seen};
 use crate::balance::{Share, Tried};
 use crate::hold::{self, Queue, Ticket};
 use crate::limit::Limits;
 use crate::listen::{Entry, Listener};
+use crate::redirect::Keys;
 use crate::table::{Route, Table};
 use crate::telemetry::Refusals;
 use crate::upstream::Pool;
@@ -54,8 +55,12 @@ pub struct Worker {
     pub limits: Arc<Limits>,
     /// What was refused before it had an app.
     pub refusals: Arc<Refusals>,
+    /// What links are signed with.
+    pub keys: Arc<Keys>,
     slots: RefCell<Vec<Option<Rc<Slot>>>>,
     sweeping: Cell<bool>,
+    /// Set when serving ends: whoever only looks on is told so.
+    ending: Cell<bool>,
     /// Set when time is up: whoever still waits is told so.
     closing: Cell<bool>,
 }
@@ -67,6 +72,8 @@ pub struct Slot {
     pub pool: RefCell<Pool>,
     /// Requests of this thread that wait for it.
     pub queue: RefCell<Queue>,
+    /// For those of this thread who follow its wake: there is something to look at.
+    pub changed: Notify,
 }
 
 /// Where a request may go, now.
@@ -100,14 +107,17 @@ impl Worker {
         settings: settings::Gateway,
         limits: Arc<Limits>,
         refusals: Arc<Refusals>,
+        keys: Arc<Keys>,
     ) -> Rc<Self> {
         Rc::new(Self {
             table,
             settings: Rc::new(settings),
             limits,
             refusals,
+            keys,
             slots: RefCell::default(),
             sweeping: Cell::new(false),
+            ending: Cell::new(false),
             closing: Cell::new(false),
         })
     }
@@ -180,6 +190,7 @@ impl Worker {
     /// Sees to those who wait for an app whose state has changed, or that has room again.
     pub fn look(self: &Rc<Self>, app: &Arc<App>) {
         let Some(slot) = self.existing(app) else { return };
+        slot.changed.notify_waiters();
         let known = self.table.load().of_app(&app.id).is_some_and(|route| Arc::ptr_eq(&route.app, app));
         if !known {
             // Who has a ticket still has the slot.
@@ -217,6 +228,17 @@ impl Worker {
         if slot.queue.borrow_mut().needs_time() {
             tokio::task::spawn_local(hold::widen(self.clone(), slot.clone(), app.clone()));
         }
+    }
+
+    /// Serving ends: who only looks on is in the way of that.
+    pub fn end(&self) {
+        self.ending.set(true);
+        self.slots.borrow().iter().flatten().for_each(|slot| slot.changed.notify_waiters());
+    }
+
+    /// Whether serving ends.
+    pub fn is_ending(&self) -> bool {
+        self.ending.get()
     }
 
     /// Time is up: whoever still waits for an app gets an answer now.

@@ -48,6 +48,10 @@ fn refusals() -> Vec<Refusal> {
         Refusal::BodyTooLarge,
         Refusal::BodyBroken,
         Refusal::ShuttingDown,
+        Refusal::ReservedPath,
+        Refusal::LinkForged,
+        Refusal::LinkExpired,
+        Refusal::TooManyFollow,
     ];
     let own = others.into_iter().chain(failures).chain(faults.map(Refusal::Upstream));
     own.chain(VIOLATIONS.map(Refusal::Violation)).inspect(all_kinds).collect()
@@ -84,6 +88,7 @@ fn all_kinds(refusal: &Refusal) {
         Refusal::WakeTooFar(_) | Refusal::TooManyHeld | Refusal::HoldTimeout | Refusal::AppBusy => {}
         Refusal::RateLimited(_) | Refusal::TooManyAtOnce | Refusal::TooManyWakes(_) => {}
         Refusal::DeadlineExceeded | Refusal::BodyTooLarge | Refusal::BodyBroken | Refusal::ShuttingDown => {}
+        Refusal::ReservedPath | Refusal::LinkForged | Refusal::LinkExpired | Refusal::TooManyFollow => {}
         Refusal::Upstream(Fault::Refused | Fault::Reset | Fault::Malformed | Fault::Timeout) => {}
         Refusal::Upstream(Fault::NotHttp2 | Fault::NotHttp1 | Fault::NoWebSocket) => {}
         Refusal::Violation(violation) => match violation {
@@ -279,7 +284,9 @@ fn every_documented_answer_is_given() {
         phases: page::PROCESS_PHASES,
         elapsed: SOON,
         estimate: None,
+        position: None,
         reload_after: SOON,
+        links: page::Links::default(),
     };
     let others = [waiting(&page), all_is_well(AllIsWell::Asleep, Language::Problem)];
     let others = others.map(|answer| given(&answer, answer.status().as_u16(), NONE)).into_iter();

@@ -76,15 +76,15 @@ impl Edge {
         let Sockets { mut ports, admin, admin_address } = sockets;
         let mut settings = loaded.settings.gateway.clone();
         settings.max_connections = room::connections(&loaded);
-        let (state, writer) = (kept.dir.clone(), kept.writer.clone());
+        let (state, writer, keys) = (kept.dir.clone(), kept.writer.clone(), kept.keys.clone());
         let mut registry = Registry::default();
         let neighbours = Neighbours::of(&loaded, &ports.apps);
         let figures = Figures::register(&mut registry);
         let (driver, handle, platform) = revive(&loaded, kept, &ports, &neighbours, &mut registry)?;
         let driving = tokio::spawn(driver.run());
         let (gateway_end, revive_end) = link::channel();
-        let (gateway, is_ready) =
-            Gateway::start(&settings, &ports.listeners, gateway_end).map_err(|error| error.to_string())?;
+        let (gateway, is_ready) = Gateway::start(&settings, &ports.listeners, gateway_end, keys)
+            .map_err(|error| error.to_string())?;
         // The threads have them now: one that nobody accepts from must not be kept open.
         ports.listeners.clear();
         gateway.register(&mut registry);

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use config::load::Loaded;
 use config::model::Label;
+use gateway::redirect::Keys;
 use revive::brakes::Brakes;
 use revive::limits::Said;
 use revive::platform::process::{Records, leftovers};
 use revive::store::{LoadedApps, Store, Writer};
 
+use super::keys;
 use super::stop::Stop;
 use crate::files::Addresses;
 
@@ -25,6 +27,7 @@ pub(super) struct Kept {
     pub(super) limits: Vec<(Label, Said)>,
     pub(super) instances: Range<u64>,
     pub(super) writer: Writer,
+    pub(super) keys: Keys,
 }
 
 impl Kept {
@@ -57,7 +60,8 @@ impl Kept {
         let instances = store.reserve_instances(INSTANCES).map_err(|error| error.to_string())?;
         let writer =
             Writer::spawn(store).map_err(|error| format!("cannot start the store's thread: {error}"))?;
-        Ok(Self { dir, records, apps, brakes, limits: limits.said, instances, writer })
+        let keys = keys::open(&dir)?;
+        Ok(Self { dir, records, apps, brakes, limits: limits.said, instances, writer, keys })
     }
 }
 

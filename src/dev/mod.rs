@@ -3,6 +3,7 @@
 mod announce;
 mod edge;
 mod kept;
+mod keys;
 mod neighbours;
 mod reload;
 mod room;

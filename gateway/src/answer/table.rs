@@ -83,6 +83,16 @@ impl Row {
             }
             Refusal::Upstream(fault) => Self::of_fault(*fault),
             Refusal::Violation(violation) => Self::of_violation(*violation),
+            Refusal::ReservedPath => {
+                Self::new(404, "reserved-path", NOT_FOUND, Code::Unimplemented, words::RESERVED_PATH)
+            }
+            Refusal::LinkForged => {
+                Self::new(400, "link-forged", "http_request_error", Code::InvalidArgument, words::LINK_FORGED)
+            }
+            Refusal::LinkExpired => Self::new(403, "link-expired", DENIED, Code::InvalidArgument, words::LINK_EXPIRED),
+            Refusal::TooManyFollow => {
+                Self::new(503, "too-many-follow", LIMIT_REACHED, Code::Unavailable, words::QUEUE_FULL).after(5 * SECOND)
+            }
             Refusal::ShuttingDown => {
                 Self::new(503, "shutting-down", "proxy_internal_response", Code::Unavailable, words::SHUTTING_DOWN)
                     .after(SECOND)

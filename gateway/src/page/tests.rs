@@ -8,8 +8,11 @@ use config::link::{Failure, Phase};
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 
+use super::document::SCRIPT;
 use super::words::{self, Words};
 use super::*;
+
+const EVENTS: &str = "/.loco/events?app-name=hello&og_url=&expires=1&signature=00";
 
 const REFUSALS: [(u16, Words, &str); 9] = [
     (404, words::UNKNOWN_HOST, "unknown-host"),
@@ -30,23 +33,35 @@ fn waking(phase: Phase) -> Waiting<'static> {
         phases: &Phase::ALL,
         elapsed: Duration::from_millis(12_700),
         estimate: Some(Duration::from_millis(19_100)),
+        position: None,
         reload_after: Duration::from_secs(2),
+        links: Links { events: Some(EVENTS), next: None },
     }
 }
 
 fn fallen(failure: Failure) -> Failed<'static> {
-    Failed { app: "hello", failure, retry_after: Duration::from_millis(7_500) }
+    Failed { app: "hello", failure, retry_after: Duration::from_millis(7_500), next: None }
 }
 
 fn refused((status, words, code): (u16, Words, &'static str), retry_after: Option<Duration>) -> String {
-    refusal(&RefusalPage { status: StatusCode::from_u16(status).unwrap(), words, code, retry_after })
+    refusal(&RefusalPage {
+        status: StatusCode::from_u16(status).unwrap(),
+        words,
+        code,
+        retry_after,
+        home: None,
+    })
+}
+
+fn going_on() -> Vec<String> {
+    let waits = Phase::ALL.map(|phase| waiting(&waking(phase)));
+    let failures = Failure::ALL.map(|failure| failed(&fallen(failure)));
+    waits.into_iter().chain(failures).collect()
 }
 
 fn every_page() -> Vec<String> {
-    let waits = Phase::ALL.map(|phase| waiting(&waking(phase)));
-    let failures = Failure::ALL.map(|failure| failed(&fallen(failure)));
     let refusals = REFUSALS.map(|row| refused(row, Some(Duration::from_secs(5))));
-    waits.into_iter().chain(failures).chain(refusals).collect()
+    going_on().into_iter().chain(refusals).collect()
 }
 
 /// What is between the first `start` and the next `end`.
@@ -66,9 +81,27 @@ fn the_policy_allows_the_style_as_it_stands_in_every_page() {
 }
 
 #[test]
-fn nothing_is_run_or_loaded() {
-    for page in every_page() {
-        for forbidden in ["<script", "<link", "<img", "javascript:", "//", "src=", "url(", "@import"] {
+fn the_policy_allows_the_script_as_it_stands_in_every_page_that_goes_on_by_itself() {
+    for page in going_on() {
+        let hash = Sha256::digest(between(&page, "<script>", "</script>"));
+        let source =
+            format!("script-src 'sha256-{}';", base64::engine::general_purpose::STANDARD.encode(hash));
+        assert!(CONTENT_SECURITY_POLICY.contains(&source), "the script has changed: it needs {source}");
+        assert_eq!(page.matches("<script").count(), 1);
+    }
+}
+
+#[test]
+fn a_refusal_has_no_script() {
+    for row in REFUSALS {
+        assert!(!refused(row, None).contains("<script"));
+    }
+}
+
+#[test]
+fn nothing_is_loaded_and_nothing_run_but_the_script() {
+    for page in every_page().into_iter().map(|page| page.replace(SCRIPT, "")) {
+        for forbidden in ["<link", "<img", "javascript:", "//", "src=", "url(", "@import"] {
             assert!(!page.contains(forbidden), "{forbidden} in {page}");
         }
         for attribute in
@@ -90,7 +123,7 @@ fn names_are_escaped_wherever_they_stand() {
         failed(&Failed { app: evil, ..fallen(Failure::Crashed) }),
     ];
     for page in pages {
-        assert!(!page.contains("<script"), "{page}");
+        assert!(!page.replace(SCRIPT, "").contains("<script>a"), "{page}");
         assert!(between(&page, "<title>", "</title>").contains(escaped), "{page}");
         assert!(between(&page, "<h1>", "</h1>").contains(escaped), "{page}");
     }
@@ -99,7 +132,7 @@ fn names_are_escaped_wherever_they_stand() {
 #[test]
 fn every_page_is_small_and_says_what_it_is_to_browsers_and_crawlers() {
     for page in every_page() {
-        assert!(page.len() < 8 << 10, "{} bytes", page.len());
+        assert!(page.len() < 12 << 10, "{} bytes", page.len());
         assert!(page.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{page}");
         for meta in [
             "<meta charset=\"utf-8\">",
@@ -136,20 +169,60 @@ fn a_process_is_not_said_to_be_fetched() {
 #[test]
 fn a_waiting_page_says_how_long_it_has_been_and_will_be() {
     let page = waiting(&waking(Phase::Queued));
-    let clock = between(&page, "<p role=\"status\">", "</p>");
-    assert_eq!(clock, "Waking for <b>12 seconds</b>, about <b>20 seconds</b> to go.");
+    let clock = between(&page, "</ol><p>", "</p>");
+    let expected = "Waking for <b data-since=\"12700\">12 seconds</b>, about \
+                    <b data-until=\"19100\">20 seconds</b> to go.";
+    assert_eq!(clock, expected);
     let page = waiting(&Waiting { estimate: None, elapsed: Duration::ZERO, ..waking(Phase::Queued) });
-    assert_eq!(between(&page, "<p role=\"status\">", "</p>"), "Waking for <b>less than a second</b>.");
+    let clock = between(&page, "</ol><p>", "</p>");
+    assert_eq!(clock, "Waking for <b data-since=\"0\">less than a second</b>.");
 }
 
 #[test]
 fn a_waiting_and_a_failed_page_ask_again_for_the_url_that_was_asked_for() {
-    assert!(waiting(&waking(Phase::Starting)).contains("<meta http-equiv=\"refresh\" content=\"2\">"));
+    let page = waiting(&waking(Phase::Starting));
+    assert_eq!(between(&page, "<noscript>", "</noscript>"), "<meta http-equiv=\"refresh\" content=\"2\">");
+    assert!(page.contains(&format!("<main data-events=\"{}\">", EVENTS.replace('&', "&amp;"))), "{page}");
     let page = failed(&fallen(Failure::Unhealthy));
     assert!(page.contains("<meta http-equiv=\"refresh\" content=\"8\">"), "{page}");
-    assert!(page.contains("tried again in <b>8 seconds</b>"), "{page}");
+    assert!(page.contains("tried again in <b data-until=\"7500\" data-again>8 seconds</b>"), "{page}");
     let at_once = failed(&Failed { retry_after: Duration::ZERO, ..fallen(Failure::Unhealthy) });
     assert!(at_once.contains("content=\"1\""), "a page that reloads at once would be a loop: {at_once}");
+}
+
+#[test]
+fn a_page_at_another_host_asks_again_where_it_is_told_to() {
+    let next = Some("/revive-app?app-name=hello&og_url=/a%3Fb");
+    let escaped = "/revive-app?app-name=hello&amp;og_url=/a%3Fb";
+    let links = Links { next, ..waking(Phase::Starting).links };
+    for page in [
+        waiting(&Waiting { links, ..waking(Phase::Starting) }),
+        failed(&Failed { next, ..fallen(Failure::Crashed) }),
+    ] {
+        assert!(page.contains(&format!(";url={escaped}\">")), "{page}");
+        assert!(page.contains(&format!("data-next=\"{escaped}\"")), "{page}");
+        assert!(page.contains(&format!("href=\"{escaped}\"")), "{page}");
+    }
+}
+
+#[test]
+fn what_is_brought_live_is_what_the_page_would_show() {
+    let page = waiting(&waking(Phase::Starting));
+    assert_eq!(between(&page, "<div id=\"progress\">", "</div>"), progress(&waking(Phase::Starting)));
+    let page = failed(&fallen(Failure::Crashed));
+    assert_eq!(between(&page, "<main>", "</main>"), failed_inside(&fallen(Failure::Crashed)));
+    for piece in [progress(&waking(Phase::Queued)), failed_inside(&fallen(Failure::Crashed))] {
+        assert!(!piece.contains(['\n', '\r']), "it would end an event's line: {piece}");
+    }
+}
+
+#[test]
+fn who_stands_in_line_is_told_where() {
+    for (position, words) in [(0, "It is next."), (1, "One is before it."), (12, "12 are before it.")] {
+        let waiting_in = |phase| waiting(&Waiting { position: Some(position), ..waking(phase) });
+        assert!(waiting_in(Phase::Queued).contains(words), "{position}");
+        assert!(!waiting_in(Phase::Creating).contains(words), "{position}");
+    }
 }
 
 #[test]

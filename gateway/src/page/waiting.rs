@@ -5,8 +5,8 @@ use std::time::Duration;
 use config::link::Phase;
 use maud::{Markup, html};
 
-use super::document::{Document, Engine, Reload, app_heading, reload_link};
-use super::{spoken, words};
+use super::document::{Document, Engine, Links, Onward, app_heading, left, look_link, passed};
+use super::words;
 
 /// The phases of a local process; Kubernetes has all of [`Phase::ALL`].
 pub const PROCESS_PHASES: &[Phase] = &[Phase::Queued, Phase::Creating, Phase::Starting, Phase::Probing];
@@ -24,39 +24,45 @@ pub struct Waiting<'a> {
     pub elapsed: Duration,
     /// How long until it is up, as far as one can tell.
     pub estimate: Option<Duration>,
-    /// After this the page asks for its own URL again; in whole seconds, at least one.
+    /// How many others come before it, while it waits in line.
+    pub position: Option<u32>,
+    /// After this the page looks again, without scripts; in whole seconds, at least one.
     pub reload_after: Duration,
+    /// What the page asks for.
+    pub links: Links<'a>,
 }
 
 /// The page for a 503 while an app wakes: how far it is, and that it opens by itself.
 pub fn waiting(waiting: &Waiting<'_>) -> String {
     Document {
         title: &format!("{} is waking up", waiting.app),
-        reload: Reload::After(waiting.reload_after),
+        onward: Onward::Alone(waiting.reload_after, waiting.links),
         header: app_heading(waiting.app, "is waking up", Engine::Steaming),
         body: html! {
             p.lead { "It opens here by itself. There is nothing you need to do." }
-            (progress(waiting))
+            div #progress { (inside(waiting)) }
             p.soft {
-                "Apps sleep here while nobody uses them. This page looks again every "
-                (spoken::to_come(waiting.reload_after)) "; you can also " (reload_link("", "look now")) "."
+                "Apps sleep here while nobody uses them. If nothing moves, "
+                (look_link("", waiting.links.next, "look now")) "."
             }
         },
     }
     .render()
 }
 
-/// What changes while one waits, and nothing else: the live page is to replace this element's inside.
-fn progress(waiting: &Waiting<'_>) -> Markup {
+/// What changes while one waits: the inside of the page's `#progress`, for a page that is there already.
+pub fn progress(waiting: &Waiting<'_>) -> String {
+    inside(waiting).into_string()
+}
+
+fn inside(waiting: &Waiting<'_>) -> Markup {
     html! {
-        div #progress {
-            ol role="list" aria-label="Steps" {
-                @for step in Phase::ALL.into_iter().filter(|step| is_shown(*step, waiting)) {
-                    (item(step, waiting.phase))
-                }
+        ol role="list" aria-label="Steps" {
+            @for step in Phase::ALL.into_iter().filter(|step| is_shown(*step, waiting)) {
+                (item(step, waiting))
             }
-            p role="status" { (clock(waiting)) }
         }
+        p { (clock(waiting)) }
     }
 }
 
@@ -65,23 +71,35 @@ fn is_shown(step: Phase, waiting: &Waiting<'_>) -> bool {
     step == waiting.phase || waiting.phases.contains(&step)
 }
 
-fn item(step: Phase, now: Phase) -> Markup {
+fn item(step: Phase, waiting: &Waiting<'_>) -> Markup {
     let words = words::phase(step);
     html! {
-        @match step.cmp(&now) {
+        @match step.cmp(&waiting.phase) {
             std::cmp::Ordering::Less => li.done { (words.title) small { "done" } },
             std::cmp::Ordering::Equal => li.now aria-current="step" {
-                (words.title) small { "now" } i aria-hidden="true" {} p { (words.text) }
+                (words.title) small { "now" } i aria-hidden="true" {} p { (words.text) (place(waiting)) }
             },
             std::cmp::Ordering::Greater => li { (words.title) small { "to come" } },
         }
     }
 }
 
+/// How the line moves, for whoever stands in it.
+fn place(waiting: &Waiting<'_>) -> Markup {
+    html! {
+        @match (waiting.phase, waiting.position) {
+            (Phase::Queued, Some(0)) => " It is next.",
+            (Phase::Queued, Some(1)) => " One is before it.",
+            (Phase::Queued, Some(others)) => { " " (others) " are before it." }
+            (_, _) => {}
+        }
+    }
+}
+
 fn clock(waiting: &Waiting<'_>) -> Markup {
     html! {
-        "Waking for " b { (spoken::so_far(waiting.elapsed)) }
-        @if let Some(estimate) = waiting.estimate { ", about " b { (spoken::to_come(estimate)) } " to go" }
+        "Waking for " (passed(waiting.elapsed))
+        @if let Some(estimate) = waiting.estimate { ", about " (left(estimate)) " to go" }
         "."
     }
 }

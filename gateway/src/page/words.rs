@@ -15,9 +15,7 @@ pub struct Words {
 /// What happens in a phase.
 pub fn phase(phase: Phase) -> Words {
     match phase {
-        Phase::Queued => {
-            Words { title: "Waiting in line", text: "Others are waking up too. Its turn comes." }
-        }
+        Phase::Queued => Words { title: "Waiting in line", text: "Others are waking up, too." },
         Phase::Creating => Words { title: "Getting ready", text: "Its place is being set up." },
         Phase::Scheduling => {
             Words { title: "Finding a place", text: "Looking for a machine with room for it." }
@@ -62,6 +60,24 @@ pub fn failure(failure: Failure) -> Words {
 pub const UNKNOWN_HOST: Words = Words {
     title: "There is no app here",
     text: "Nothing answers at this address. Check it for a typing mistake, or ask whoever gave it to you.",
+};
+
+/// 404: a path that is kept for the edge itself, and where it serves nothing.
+pub const RESERVED_PATH: Words = Words {
+    title: "There is nothing here",
+    text: "This address is kept for the server itself, and means nothing to it.",
+};
+
+/// 400: a link to wake an app that the edge has not made.
+pub const LINK_FORGED: Words = Words {
+    title: "This link is not right",
+    text: "It was cut off or changed on its way here. Open the app itself once more.",
+};
+
+/// 403: a link to wake an app that is too old.
+pub const LINK_EXPIRED: Words = Words {
+    title: "This link is too old",
+    text: "Links like this one work for a minute. Open the app itself once more: that makes a new one.",
 };
 
 /// 504: held until the deadline, and the app is not up yet.

@@ -26,6 +26,7 @@ use crate::conn::Serving;
 use crate::limit::Limits;
 use crate::listen::{Entry, Fleet, Listener, Post};
 use crate::note::Notes;
+use crate::redirect::Keys;
 use crate::session::Session;
 use crate::table::Table;
 use crate::telemetry::Refusals;
@@ -119,10 +120,11 @@ impl Edge {
         let fleet = Fleet::new(orders, 10_000);
         let (serving, drain) = Serving::begin();
         let table = Arc::new(ArcSwap::from_pointee(Table::default()));
+        let keys = Arc::new(Keys::random().unwrap());
         let limits = Arc::new(Limits::new(settings));
         let thread = |(index, inbox)| {
             let refusals = Arc::new(Refusals::default());
-            let worker = Worker::new(table.clone(), settings.clone(), limits.clone(), refusals);
+            let worker = Worker::new(table.clone(), settings.clone(), limits.clone(), refusals, keys.clone());
             let post = Post {
                 worker,
                 index,

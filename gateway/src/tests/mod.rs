@@ -5,6 +5,7 @@ mod calls;
 mod deadlines;
 mod draining;
 pub(crate) mod fakes;
+mod following;
 mod h2c;
 mod holding;
 mod http2;
