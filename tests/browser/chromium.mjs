@@ -142,6 +142,43 @@ class Tab {
     return { ...document, html: await this.html() };
   }
 
+  /** How many documents have loaded that nobody has looked at. */
+  get unseen() {
+    return this.#loaded.length;
+  }
+
+  /** What an expression is in the page; for looking, not for acting. */
+  async value(expression) {
+    const { result } = await this.#send('Runtime.evaluate', { expression, returnByValue: true });
+    return result.value;
+  }
+
+  /** Waits until an expression is true in the page. */
+  async until(expression) {
+    const look = async () => {
+      while (!await this.value(expression)) await new Promise((again) => setTimeout(again, 50));
+    };
+    await within(look(), expression);
+  }
+
+  /** The addresses that one can go back to, and the one that is shown, last. */
+  async past() {
+    const { currentIndex, entries } = await this.#send('Page.getNavigationHistory');
+    return entries.slice(0, currentIndex + 1).map(({ url }) => url);
+  }
+
+  /** Presses the back button; does not wait. */
+  async back() {
+    const { currentIndex, entries } = await this.#send('Page.getNavigationHistory');
+    this.#loaded = [];
+    await this.#send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1].id });
+  }
+
+  /** As a proxy would that lets nothing through to these addresses. */
+  async block(...urls) {
+    await this.#send('Network.setBlockedURLs', { urls });
+  }
+
   async html() {
     const { root } = await this.#send('DOM.getDocument');
     const { outerHTML } = await this.#send('DOM.getOuterHTML', { nodeId: root.nodeId });
