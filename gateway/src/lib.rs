@@ -1,22 +1,24 @@
 //! The data plane: answers requests, never talks to the platform.
 //!
 //! ```text
-//!            listen ─► conn ─► pipeline ─► upstream ─► app            one thread per core, each with its own
-//!                       │         │  ▲                                runtime and connections (worker)
-//!                       │         ▼  │
-//!                       │   wake_answer, hold ◄── app (state) ◄── session ◄══ link ══► revive
-//!                       ▼         │                    ▲             │
-//!                     answer ◄────┘       note ────────┴─────────────┘ probe
+//!            listen ─► conn ─► pipeline ─► outbound ─► upstream ─► app     one thread per core, each with its own
+//!                       │       │  │  ▲                      │             runtime and connections (worker)
+//!                       │       │  ▼  │                   balance
+//!                       │       │ wait: wake_answer, hold ◄── app (state) ◄── session ◄══ link ══► revive
+//!                       ▼       ▼  │                             ▲             │
+//!             conn/answer     stop ┴─► answer, page     note ────┴─────────────┘ probe
 //! ```
 //!
 //! A request's way is in [`pipeline`]. What all threads share is the [`table`] and the [`limit`]s, each swapped as a
 //! whole, and each [`app`]'s state and counters; no lock is shared by all requests, none is held across an await.
 
+mod again;
 pub mod answer;
 pub mod app;
 pub mod backlog;
 pub mod balance;
 pub mod body;
+mod caller;
 pub mod conn;
 pub mod deadline;
 pub mod delivery;
@@ -38,6 +40,7 @@ pub mod pipeline;
 pub mod probe;
 pub mod redirect;
 pub mod session;
+mod stop;
 pub mod table;
 pub mod telemetry;
 pub mod tenant;
@@ -45,8 +48,10 @@ mod threads;
 pub mod trace;
 pub mod upstream;
 pub mod visitor;
+mod wait;
 pub mod wake_answer;
 pub mod websocket;
+mod whose;
 pub mod worker;
 
 pub use threads::{Gateway, StartError};

@@ -22,8 +22,9 @@ use config::settings::ReviveUrl;
 use http::{Request, Response};
 
 use crate::body::Body;
-use crate::pipeline::{Pipeline, Stop};
+use crate::pipeline::Pipeline;
 use crate::redirect::{self, Link, PAGE_LIFE, Purpose};
+use crate::stop::Stop;
 use crate::table::Route;
 use crate::worker::Worker;
 

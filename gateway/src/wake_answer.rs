@@ -9,7 +9,6 @@ use config::model::{Passersby, Treatment, WakeMode, WakePolicy};
 use crate::answer::Refusal;
 use crate::app::Seen;
 use crate::page;
-use crate::pipeline::PAGE_RELOAD;
 use crate::visitor::{Passerby, Visitor};
 
 /// Who asks, and for how long it has waited and will.
@@ -191,7 +190,7 @@ impl Progress {
             elapsed: self.elapsed,
             estimate: self.estimate,
             position: self.position,
-            reload_after: PAGE_RELOAD,
+            reload_after: page::RELOAD_AFTER,
             links,
         }
     }

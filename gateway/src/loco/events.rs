@@ -20,8 +20,9 @@ use crate::app::{Follower, Seen};
 use crate::body::Body;
 use crate::host;
 use crate::page;
-use crate::pipeline::{PAGE_RELOAD, Pipeline, Stop};
+use crate::pipeline::Pipeline;
 use crate::redirect::{Link, PAGE_LIFE, Purpose, Unfit};
+use crate::stop::Stop;
 use crate::table::Route;
 use crate::wake_answer::Progress;
 use crate::worker::{Slot, Worker};
@@ -155,7 +156,7 @@ impl View {
     /// have come: it is not opened at once, or pages and streams would chase each other.
     async fn end(&self, word: Word, is_first: bool, stream: &mpsc::Sender<Bytes>) {
         if is_first && word == Word::Awake {
-            tokio::time::sleep(PAGE_RELOAD).await;
+            tokio::time::sleep(page::RELOAD_AFTER).await;
         }
         let event = match word {
             Word::Awake => event("awake", &self.home().unwrap_or_default()),

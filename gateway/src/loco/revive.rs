@@ -11,11 +11,13 @@ use tokio::time::Instant;
 
 use crate::answer::{self, Onward, Refusal};
 use crate::body::Body;
+use crate::caller::Caller;
 use crate::host;
 use crate::language::Language;
 use crate::listen::Entry;
-use crate::pipeline::{Caller, Pipeline, Stop};
+use crate::pipeline::Pipeline;
 use crate::redirect::{LINK_LIFE, Link, Purpose, REVIVE_PATH, Unfit};
+use crate::stop::Stop;
 use crate::table::Route;
 use crate::visitor::Passerby;
 

@@ -24,7 +24,7 @@ pub use document::Links;
 pub use failed::{Failed, failed, failed_inside};
 pub use headers::{CONTENT_SECURITY_POLICY, HEADERS};
 pub use refusal::{RefusalPage, refusal};
-pub use waiting::{PROCESS_PHASES, Waiting, progress, waiting};
+pub use waiting::{PROCESS_PHASES, RELOAD_AFTER, Waiting, progress, waiting};
 
 #[cfg(test)]
 mod tests;

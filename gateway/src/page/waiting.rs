@@ -8,6 +8,9 @@ use maud::{Markup, html};
 use super::document::{Document, Engine, Links, Onward, app_heading, left, look_link, passed};
 use super::words;
 
+/// How often the page reloads itself, without scripts.
+pub const RELOAD_AFTER: Duration = Duration::from_secs(1);
+
 /// The phases of a local process; Kubernetes has all of [`Phase::ALL`].
 pub const PROCESS_PHASES: &[Phase] = &[Phase::Queued, Phase::Creating, Phase::Starting, Phase::Probing];
 
