@@ -114,9 +114,9 @@ def main_of(program):
     return next(int(line.split()[0], 16) for line in symbols.split("\n") if line.endswith(" T main"))
 
 
-def bias(profile, main):
-    """By how much addresses differ from those in the file."""
-    return min(address for (_, symbol, address) in profile.own if symbol == "main") - main
+def bias(profiles, main):
+    """By how much addresses differ from those in the file, from the threads of one run: one of them has `main`."""
+    return min(address for profile in profiles for (_, symbol, address) in profile.own if symbol == "main") - main
 
 
 def room(file):

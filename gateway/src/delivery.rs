@@ -81,7 +81,7 @@ impl Delivery {
         // nobody can know: it is closed (hyperium/hyper#4176).
         let uploaded = upload.is_none_or(|upload| upload.is_finished());
         if ending == Ending::Complete && uploaded && connection.is_current(open.app()) {
-            upstream::give_back(&worker, &slot, connection, now.into_std());
+            upstream::give_back(&worker, &slot, connection, now);
         }
         // Those who wait because the app has all it may have get the room that is left here.
         let waited_for = (!slot.queue.borrow().is_empty()).then(|| open.app().clone());

@@ -59,7 +59,10 @@ enum Told<'a> {
 /// Writes the head of a request in HTTP/1.1.
 pub fn write(request: &Request<RequestBody>, added: Added<'_>, head: &mut Vec<u8>) {
     let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    write_all(head, &[request.method().as_str().as_bytes(), b" ", target.as_bytes(), b" HTTP/1.1\r\n"]);
+    head.extend_from_slice(request.method().as_str().as_bytes());
+    head.push(b' ');
+    head.extend_from_slice(target.as_bytes());
+    head.extend_from_slice(b" HTTP/1.1\r\n");
     tell(request.headers(), added, |told| match told {
         Told::Field(name, value) => write_line(name, value, head),
         Told::Framing(name, value) => {
@@ -110,15 +113,13 @@ pub fn write_line(name: &HeaderName, value: &HeaderValue, head: &mut Vec<u8>) {
 }
 
 fn write_field(name: &HeaderName, value: &[u8], head: &mut Vec<u8>) {
-    write_all(head, &[name.as_str().as_bytes(), b": ", value, b"\r\n"]);
-}
-
-/// Makes room once.
-fn write_all(head: &mut Vec<u8>, parts: &[&[u8]]) {
-    head.reserve(parts.iter().map(|part| part.len()).sum());
-    for part in parts {
-        head.extend_from_slice(part);
-    }
+    let name = name.as_str().as_bytes();
+    // Room is made once.
+    head.reserve(name.len() + value.len() + 4);
+    head.extend_from_slice(name);
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
 }
 
 /// What the client sent and may be passed on, then what we know.

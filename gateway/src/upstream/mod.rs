@@ -16,13 +16,14 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use config::link::Instance;
 use config::model::Protocol;
 use http::{Request, Response};
 use http_body::Body as _;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 pub use body::{RequestBody, Upload};
 pub use choice::send;
@@ -167,19 +168,20 @@ async fn over_http1(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answered
     let repeatable = call.request.method().is_idempotent() && call.request.body().is_end_stream();
     let mut repeated = false;
     loop {
-        let pooled = if repeated { None } else { take_pooled(target, repeatable) };
-        let mut connection = match pooled {
-            Some(connection) => connection,
+        let now = Instant::now();
+        let pooled = if repeated { None } else { take_pooled(target, repeatable, now) };
+        let (mut connection, now) = match pooled {
+            Some(connection) => (connection, now),
             // Boxed, because few requests need it, and what dialling needs would make room in every connection.
             None => match Box::pin(dial(target)).await {
-                Ok(connection) => connection,
+                Ok(connection) => (connection, Instant::now()),
                 // Of a repeated request the first may have done its work: it is not held for another try.
                 Err(fault) if repeated => return Err(Unsent::Lost(fault)),
                 Err(fault) => return Err(Unsent::Again(fault, Outcome::Unsent)),
             },
         };
         let pooled = connection.was_pooled();
-        match connection.line.send(call, target.client, target.response_timeout).await {
+        match connection.line.send(call, target.client, (target.response_timeout, now)).await {
             Ok(response) => {
                 let response = response.map(ResponseBody::Http1);
                 return Ok(Answered { response, connection: Carrier::Http1(connection) });
@@ -225,10 +227,9 @@ async fn patiently<F: Future>(limit: Duration, upload: Option<&Upload>, sending:
     }
 }
 
-fn take_pooled(target: &Target<'_>, repeatable: bool) -> Option<Box<Connection>> {
-    let now = Instant::now();
+fn take_pooled(target: &Target<'_>, repeatable: bool, now: Instant) -> Option<Box<Connection>> {
     let oldest = if repeatable { target.worker.settings.upstream_idle_timeout } else { TRUSTED_IDLE };
-    target.slot.pool.borrow_mut().take((target.instance, target.endpoint), now, oldest)
+    target.slot.pool.borrow_mut().take((target.instance, target.endpoint), now.into_std(), oldest)
 }
 
 async fn dial(target: &Target<'_>) -> Result<Box<Connection>, Fault> {
@@ -258,7 +259,7 @@ async fn connect(app: &Arc<App>, (instance, endpoint): Peer, limit: Duration) ->
 pub fn give_back(worker: &Rc<Worker>, slot: &Slot, carrier: Carrier, now: Instant) {
     match carrier {
         Carrier::Http1(connection) => {
-            if slot.pool.borrow_mut().put(connection, now) {
+            if slot.pool.borrow_mut().put(connection, now.into_std()) {
                 worker.sweep_later();
             }
         }

@@ -28,6 +28,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, Response, Version};
 use http_body::Body as _;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 pub(super) use coming::{Broken, Coming};
 
@@ -113,7 +114,7 @@ impl Line {
         &mut self,
         call: &mut Call<'_>,
         client: &conn::Exchange,
-        response_timeout: Duration,
+        (response_timeout, now): (Duration, Instant),
     ) -> Result<Response<Coming>, Unanswered> {
         self.after = After::Close;
         let unsent = upload::send_head(&self.socket, call)?;
@@ -122,7 +123,7 @@ impl Line {
         if !(body.is_end_stream() && unsent.is_empty()) {
             self.sending = Sending::begin(&self.socket, unsent, body);
         }
-        self.patience.begin(response_timeout);
+        self.patience.begin(response_timeout, now);
         let response = poll_fn(|cx| self.poll_response(call, client, progress.as_ref(), cx)).await?;
         self.sending.detach(&self.socket);
         Ok(response)

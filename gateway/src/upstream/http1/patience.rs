@@ -25,9 +25,9 @@ struct Waiting {
 }
 
 impl Patience {
-    /// A request has been sent.
-    pub(super) fn begin(&mut self, limit: Duration) {
-        self.waiting = Some(Waiting { limit, deadline: Instant::now() + limit, moved: 0 });
+    /// A request is being sent.
+    pub(super) fn begin(&mut self, limit: Duration, now: Instant) {
+        self.waiting = Some(Waiting { limit, deadline: now + limit, moved: 0 });
     }
 
     /// Ready when the app has done nothing for the limit: neither answered nor taken any of the request's body. What it

@@ -38,7 +38,7 @@ async fn send(line: &mut Line, method: &str) -> Result<Response<Coming>, Unanswe
     let added = Added { hop: &hop, identity: &identity, trace: &trace, websocket: false };
     let client = conn::Exchange::of_nobody();
     let mut call = Call { request: &mut request, added };
-    timeout(SOON, line.send(&mut call, &client, SOON)).await.unwrap()
+    timeout(SOON, line.send(&mut call, &client, (SOON, Instant::now()))).await.unwrap()
 }
 
 /// A body's data, its trailers as text, and whether it came to its end.
