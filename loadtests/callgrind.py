@@ -57,6 +57,10 @@ class Profile:
                         elif key == "cfn":
                             callee = name
 
+    def own_of(self, part):
+        """Instructions of functions whose names have this in them."""
+        return sum(cost for (_, symbol, _), cost in self.own.items() if part in symbol)
+
 
 def resolve(names, kind, text):
     """`(12) name` gives a name a number, `(12)` is that name."""
