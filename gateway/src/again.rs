@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::answer::Refusal;
 use crate::app::UNREACHABLE_AFTER;
 use crate::balance::Tried;
-use crate::balance::retry::{self, Again};
+use crate::balance::retry::{self, Again, Outcome};
 use crate::outbound::{Outbound, Unsent};
 use crate::pipeline::{Passage, Pipeline};
 use crate::stop::Stop;
@@ -20,14 +20,14 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How often a request was tried, and at which of several endpoints.
 #[derive(Debug, Default)]
 pub(crate) struct Tries {
-    count: u32,
+    count: retry::Count,
     at: Tried,
 }
 
 impl Tries {
     /// Whether it was not tried yet.
     pub(crate) fn is_first(&self) -> bool {
-        self.count == 0
+        self.count.tries == 0
     }
 
     /// Where it failed.
@@ -35,8 +35,9 @@ impl Tries {
         &self.at
     }
 
-    fn add(&mut self, endpoint: SocketAddr) {
-        self.count += 1;
+    fn add(&mut self, endpoint: SocketAddr, outcome: Outcome) {
+        self.count.tries += 1;
+        self.count.sent += u32::from(outcome == Outcome::Repeatable);
         self.at.add(endpoint);
     }
 }
@@ -60,7 +61,7 @@ impl Pipeline {
             entered.open.failed(&self.worker.settings);
         }
         let Unsent::Again(_, outcome) = unsent else { return Err(Stop::at(route, refusal)) };
-        tries.add(entered.endpoint);
+        tries.add(entered.endpoint, outcome);
         let others = route.app.state().endpoints.as_ref().is_some_and(|all| all.has_other_than(&tries.at));
         let spend = || route.app.spend_retry(self.worker.settings.retry_budget);
         match retry::decide(outcome, tries.count, ATTEMPTS, others, spend) {

@@ -73,7 +73,6 @@ impl Outbound {
             protocol: passage.route.model.protocol,
             client: &self.client,
             response_timeout: passage.route.model.response_timeout,
-            has_other: passage.entered.has_other,
         };
         let added = Added {
             hop: &pipeline.forwarded,

@@ -85,8 +85,6 @@ pub struct Entered {
     pub instance: Instance,
     /// One of its endpoints.
     pub endpoint: SocketAddr,
-    /// Whether there are others.
-    pub has_other: bool,
 }
 
 /// Why a request may not go to its app now.
@@ -158,7 +156,7 @@ impl Worker {
         if let Some(ticket) = ticket {
             ticket.arrived();
         }
-        Ok(Entered { open, instance: *instance, endpoint, has_other: state.endpoints.is_some() })
+        Ok(Entered { open, instance: *instance, endpoint })
     }
 
     /// Where the next request goes.

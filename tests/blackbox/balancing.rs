@@ -126,6 +126,8 @@ async fn a_slow_one_gets_few() {
             tokio::task::yield_now().await;
         }
         let at_the_slow_one = waiting.load(SeqCst);
+        // All that are with the other one have their answers.
+        edge.until_open("far", at_the_slow_one as u64).await;
         for number in 0..scaled(1_000) {
             assert_eq!(edge.ask(Request::get("far", &format!("/one/{number}"))).await.status, 200);
         }

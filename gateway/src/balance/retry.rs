@@ -62,20 +62,31 @@ pub enum Again {
     No,
 }
 
-/// Decides. `tries` is how often it was tried by now, `may_wait` how often at most where only waiting helps; `spend`
-/// takes a retry of the budget.
+/// How often a request was tried by now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// In all.
+    pub tries: u32,
+    /// Of these, those in which it was sent.
+    pub sent: u32,
+}
+
+/// Decides. `may_wait` is how often it is tried at most where only waiting helps; `spend` takes a retry of the budget.
 pub fn decide(
     outcome: Outcome,
-    tries: u32,
+    count: Count,
     may_wait: u32,
     has_other: bool,
     spend: impl FnOnce() -> bool,
 ) -> Again {
-    if has_other && tries <= MAX_RETRIES {
+    if has_other && count.tries <= MAX_RETRIES {
         return if spend() { Again::Elsewhere } else { Again::No };
     }
     match outcome {
-        Outcome::Unsent if !has_other && tries < may_wait => Again::Later,
+        Outcome::Unsent if !has_other && count.tries < may_wait => Again::Later,
+        // An app that ends takes along whoever is there in that moment, and a moment later all know of it; but one that
+        // ends at a request would do so each time it gets it.
+        Outcome::Repeatable if !has_other && count.sent < 2 && spend() => Again::Later,
         Outcome::Unsent | Outcome::Repeatable => Again::No,
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
-use super::retry::{self, Again, Budget, Outcome};
+use super::retry::{self, Again, Budget, Count, Outcome};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -136,12 +136,15 @@ fn what_is_done_with_a_request_that_failed() {
         (Repeatable, 2, true, true, Elsewhere),
         (Repeatable, 3, true, true, No),
         (Repeatable, 1, true, false, No),
-        (Repeatable, 1, false, true, No),
+        (Repeatable, 1, false, true, Later),
+        (Repeatable, 1, false, false, No),
+        (Repeatable, 2, false, true, No),
         (Unsent, 1, true, false, No),
         (Unsent, 3, false, true, Later),
         (Unsent, 4, false, true, No),
     ] {
-        let decided = retry::decide(outcome, tries, 4, has_other, || budget);
+        let count = Count { tries, sent: if outcome == Repeatable { tries } else { 0 } };
+        let decided = retry::decide(outcome, count, 4, has_other, || budget);
         assert_eq!(decided, again, "{outcome:?}, tried {tries} times, {has_other}, {budget}");
     }
 }

@@ -93,8 +93,6 @@ pub struct Target<'a> {
     pub client: &'a conn::Exchange,
     /// How long from the end of the request to the head of the response.
     pub response_timeout: Duration,
-    /// Whether a request that fails may be repeated at another endpoint.
-    pub has_other: bool,
 }
 
 /// A request and what goes with it.
@@ -121,8 +119,8 @@ impl Failed {
         Self { fault, back: None }
     }
 
-    fn unsent(fault: Fault, request: Option<Request<RequestBody>>) -> Self {
-        Self { fault, back: request.map(|request| (Outcome::Unsent, request)) }
+    fn unsent(fault: Fault, request: Request<RequestBody>) -> Self {
+        Self { fault, back: Some((Outcome::Unsent, request)) }
     }
 }
 
@@ -159,24 +157,19 @@ impl Target<'_> {
 }
 
 /// Sends a request over HTTP/1.1 and waits for the head of its response. A pooled connection that turns out to be closed
-/// before a byte was sent costs the client nothing: the next one is taken. A request that may be repeated is repeated
-/// once, on a new connection: more often, one that ends its app would end it again and again.
+/// before a byte was sent costs the client nothing: the next one is taken.
 ///
 /// # Errors
 /// Says what went wrong, and whether the request may be tried again.
 async fn over_http1(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answered, Unsent> {
     let repeatable = call.request.method().is_idempotent() && call.request.body().is_end_stream();
-    let mut repeated = false;
     loop {
         let now = Instant::now();
-        let pooled = if repeated { None } else { take_pooled(target, repeatable, now) };
-        let (mut connection, now) = match pooled {
+        let (mut connection, now) = match take_pooled(target, repeatable, now) {
             Some(connection) => (connection, now),
             // Boxed, because few requests need it, and what dialling needs would make room in every connection.
             None => match Box::pin(dial(target)).await {
                 Ok(connection) => (connection, Instant::now()),
-                // Of a repeated request the first may have done its work: it is not held for another try.
-                Err(fault) if repeated => return Err(Unsent::Lost(fault)),
                 Err(fault) => return Err(Unsent::Again(fault, Outcome::Unsent)),
             },
         };
@@ -192,13 +185,8 @@ async fn over_http1(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answered
             }
             Err(Unanswered::Unsent) if pooled => {}
             Err(Unanswered::Unsent) => return Err(Unsent::Again(Fault::Reset, Outcome::Unsent)),
-            // An app may close a connection in the moment in which it is used again: then a request that may be repeated
-            // is (RFC 9110, section 9.2.2). On a new connection there is no such moment.
-            Err(Unanswered::Lost(Fault::Reset)) if repeatable && pooled && may_repeat(target) => {
-                repeated = true
-            }
-            // Once it was repeated, that was its second time.
-            Err(Unanswered::Lost(Fault::Reset)) if repeatable && target.has_other && !repeated => {
+            // The app has ended, or has closed a connection in the moment in which it was used again.
+            Err(Unanswered::Lost(Fault::Reset)) if repeatable => {
                 return Err(Unsent::Again(Fault::Reset, Outcome::Repeatable));
             }
             Err(Unanswered::Lost(fault)) => return Err(Unsent::Lost(fault)),

@@ -84,8 +84,8 @@ impl Pool {
         };
         loop {
             let place = self.idle.iter().rposition(fits)?;
-            let (mut connection, _) = self.idle.remove(place);
-            if connection.line.is_open() {
+            let (mut connection, since) = self.idle.remove(place);
+            if connection.line.is_open(now.saturating_duration_since(since)) {
                 connection.pooled = true;
                 return Some(connection);
             }
@@ -110,7 +110,8 @@ impl Pool {
     /// Closes those idle for longer than `limit`; returns whether any is left.
     pub fn sweep(&mut self, now: Instant, limit: Duration) -> bool {
         self.idle.retain(|(connection, since)| {
-            connection.line.is_open() && now.saturating_duration_since(*since) < limit
+            let idle = now.saturating_duration_since(*since);
+            idle < limit && connection.line.is_open(idle)
         });
         let http2 = self.http2.sweep(now, limit);
         http2 || !self.idle.is_empty()

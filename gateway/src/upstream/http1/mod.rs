@@ -21,12 +21,14 @@ mod upload;
 
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Response, Version};
 use http_body::Body as _;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -87,10 +89,18 @@ impl Line {
         }
     }
 
-    /// Whether an idle connection can be used again: the app has neither closed it nor said what nobody asked for. What
-    /// the runtime has not been told of the socket yet is not seen; no system call is made for it.
-    pub fn is_open(&self) -> bool {
-        matches!(self.socket.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    /// Whether a connection that has been idle for so long can be used again: the app has neither closed it nor said what
+    /// nobody asked for. One that was used just now is asked for no more than the runtime knows; of any other a system
+    /// call tells, because the runtime may not have been told yet.
+    pub fn is_open(&self, idle: Duration) -> bool {
+        /// In so short a time an app that means to go on does not close.
+        const LATELY: Duration = Duration::from_millis(10);
+        let read = if idle < LATELY {
+            self.socket.try_read(&mut [0])
+        } else {
+            SockRef::from(&*self.socket).peek(&mut [MaybeUninit::uninit()])
+        };
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Whether the app has begun with a frame of HTTP/2, and perhaps closed then.

@@ -90,11 +90,7 @@ pub(super) async fn send(target: &Target<'_>, request: Request<RequestBody>) -> 
     loop {
         let stream = match place(target).await {
             Ok(stream) => stream,
-            Err(fault) => {
-                // Of a repeated request the first may have done its work: it is not held for another try.
-                let unsent = (sent != Sent::Perhaps).then(|| Request::from_parts(parts, body));
-                return Err(Failed::unsent(fault, unsent));
-            }
+            Err(fault) => return Err(Failed::unsent(fault, Request::from_parts(parts, body))),
         };
         let was_used = stream.was_used();
         let lost = match exchange(target, stream, &parts, body).await {
@@ -104,8 +100,7 @@ pub(super) async fn send(target: &Target<'_>, request: Request<RequestBody>) -> 
             }
             Err(lost) => lost,
         };
-        let may_end_again = repeatable && (was_used || target.has_other);
-        let remedy = remedy(lost, sent, may_end_again, || was_used && may_repeat(target));
+        let remedy = remedy(lost, sent, repeatable, || was_used && may_repeat(target));
         body = match (remedy, keeper.again()) {
             (Remedy::Repeat, Some(body)) => body,
             (Remedy::GiveBack(outcome), Some(body)) => {

@@ -21,7 +21,7 @@ pub(in crate::upstream) async fn open(
 ) -> Result<Answered, Failed> {
     let stream = match place(target).await {
         Ok(stream) => stream,
-        Err(fault) => return Err(Failed::unsent(fault, Some(request))),
+        Err(fault) => return Err(Failed::unsent(fault, request)),
     };
     if !stream.sender().is_extended_connect_protocol_enabled() {
         return Err(Failed::lost(Fault::NoWebSocket));
