@@ -262,7 +262,7 @@ impl Post {
         let counted = Counted::new(self, room);
         tokio::task::spawn_local(async move {
             let limits = post.worker.settings.clone();
-            let end = conn::serve(stream, peer, pipeline, limits, post.drain).await;
+            let end = conn::serve(stream, pipeline, limits, post.drain).await;
             tracing::trace!(?end, %peer, "connection ended");
             drop(counted);
         });

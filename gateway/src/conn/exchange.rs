@@ -1,7 +1,6 @@
 //! What a handler can do with the connection beside answering.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
 use http::{HeaderMap, StatusCode};
@@ -15,7 +14,7 @@ use super::upgrade::Upgraded;
 /// keep the socket open.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    peer: SocketAddr,
+    /// Which request of its connection this is, counted from 1.
     number: u32,
     way: Way,
 }
@@ -27,28 +26,18 @@ enum Way {
 }
 
 impl Exchange {
-    pub(super) fn of_line(peer: SocketAddr, line: Weak<Line>, number: u32) -> Self {
-        Self { peer, number, way: Way::Http1(line) }
+    pub(super) fn of_line(line: Weak<Line>, number: u32) -> Self {
+        Self { number, way: Way::Http1(line) }
     }
 
-    pub(super) fn of_stream(peer: SocketAddr, stream: Weak<Stream>, number: u32) -> Self {
-        Self { peer, number, way: Way::Http2(stream) }
+    pub(super) fn of_stream(stream: Weak<Stream>, number: u32) -> Self {
+        Self { number, way: Way::Http2(stream) }
     }
 
     /// A request that nobody waits for.
     #[cfg(test)]
     pub(crate) fn of_nobody() -> Self {
-        Self::of_line(([127, 0, 0, 1], 0).into(), Weak::new(), 0)
-    }
-
-    /// The other end of the socket.
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// Which request of its connection this is, counted from 1.
-    pub fn number(&self) -> u32 {
-        self.number
+        Self::of_line(Weak::new(), 0)
     }
 
     /// Sends a 1xx response before the final one (RFC 9110, section 15.2). It is left out where it cannot be sent: to

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io::{self, Read};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -79,7 +78,6 @@ pub(super) type Tunnel = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output =
 /// One connection.
 pub(super) struct Line {
     pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
     pub(super) limits: Rc<Gateway>,
     pub(super) clocks: Clocks,
     pub(super) stage: Cell<Stage>,
@@ -102,10 +100,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(stream: TcpStream, peer: SocketAddr, limits: Rc<Gateway>) -> Self {
+    pub(super) fn new(stream: TcpStream, limits: Rc<Gateway>) -> Self {
         Self {
             stream,
-            peer,
             clocks: Clocks::new(&limits),
             limits,
             stage: Cell::new(Stage::Idle),

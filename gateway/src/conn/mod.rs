@@ -36,7 +36,6 @@ mod wire;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -112,12 +111,11 @@ pub enum End {
 /// Serves one connection to its end. `TCP_NODELAY` is for who accepts to set.
 pub async fn serve<H: Handler>(
     stream: TcpStream,
-    peer: SocketAddr,
     handler: Rc<H>,
     limits: Rc<Gateway>,
     mut drain: Drain,
 ) -> End {
-    let line = Rc::new(Line::new(stream, peer, limits));
+    let line = Rc::new(Line::new(stream, limits));
     let ending = {
         let service = service_fn(|request| handle(&line, &handler, request));
         let hyper = builder(&line.limits).serve_connection(Wire(line.clone()), service);
@@ -160,7 +158,7 @@ fn handle<H: Handler>(
 ) -> impl Future<Output = Result<Response<answer::Answer<H::Body>>, Infallible>> + use<H> {
     let line = line.clone();
     let number = line.handled();
-    let exchange = Exchange::of_line(line.peer, Rc::downgrade(&line), number);
+    let exchange = Exchange::of_line(Rc::downgrade(&line), number);
     let request = request.map(|body| RequestBody::of_line(body, Rc::downgrade(&line), number));
     answer::Answering::new(handler.clone().handle(request, exchange), line)
 }

@@ -14,7 +14,7 @@ use super::*;
 
 const EVENTS: &str = "/.loco/events?app-name=hello&og_url=&expires=1&signature=00";
 
-const REFUSALS: [(u16, Words, &str); 9] = [
+const REFUSALS: [(u16, Words, &str); 8] = [
     (404, words::UNKNOWN_HOST, "unknown-host"),
     (504, words::HOLD_DEADLINE, "hold-deadline"),
     (503, words::QUEUE_FULL, "queue-full"),
@@ -23,7 +23,6 @@ const REFUSALS: [(u16, Words, &str); 9] = [
     (504, words::UPSTREAM_TIMED_OUT, "upstream-timed-out"),
     (413, words::TOO_LARGE, "too-large"),
     (400, words::BAD_REQUEST, "bad-request"),
-    (500, words::INTERNAL, "internal"),
 ];
 
 fn waking(phase: Phase) -> Waiting<'static> {

@@ -163,9 +163,3 @@ pub const BAD_REQUEST: Words = Words {
     title: "That was not understood",
     text: "Your browser sent something that cannot be right. Check the address, or delete this site's cookies.",
 };
-
-/// 500: a fault of the gateway itself.
-pub const INTERNAL: Words = Words {
-    title: "Something went wrong here",
-    text: "The fault is ours: neither yours nor the app's. It may or may not have done what you asked for.",
-};

@@ -46,11 +46,6 @@ impl BrokenOff {
     fn with(reason: Reason) -> Self {
         Self { reset: Box::new(reason.into()) }
     }
-
-    /// What a client's stream is reset with.
-    pub fn reason(&self) -> Reason {
-        self.reset.reason().unwrap_or(Reason::INTERNAL_ERROR)
-    }
 }
 
 impl From<h2::Error> for BrokenOff {

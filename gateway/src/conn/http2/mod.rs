@@ -116,7 +116,7 @@ fn handle<H: Handler>(
             None
         }
         None => {
-            let exchange = Exchange::of_stream(streams.line.peer, Rc::downgrade(&stream), number);
+            let exchange = Exchange::of_stream(Rc::downgrade(&stream), number);
             let is_call = grpc::is_call(&request);
             let body = |body| RequestBody::of_stream(StreamBody::new(body, stream.clone(), is_call));
             let request = request.map(body);

@@ -70,11 +70,11 @@ fn after_the_connection_moved_to_another_task() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, peer) = listener.accept().await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
         client.write_all(get("/hang").as_bytes()).await.unwrap();
         let app = Rc::new(App::default());
         let (_serving, drain) = Serving::begin();
-        let mut connection = Box::pin(serve(stream, peer, app.clone(), Rc::new(Gateway::default()), drain));
+        let mut connection = Box::pin(serve(stream, app.clone(), Rc::new(Gateway::default()), drain));
         soon(async {
             tokio::select! { end = &mut connection => panic!("{end:?}"), () = app.begun.notified() => {} }
         })
@@ -92,9 +92,9 @@ fn a_connection_is_small() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, peer) = listener.accept().await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
         let (_serving, drain) = Serving::begin();
-        let connection = serve(stream, peer, Rc::new(App::default()), Rc::new(Gateway::default()), drain);
+        let connection = serve(stream, Rc::new(App::default()), Rc::new(Gateway::default()), drain);
         let sizes = (size_of_val(&connection), size_of::<Line>());
         assert!(sizes.0 <= 1400 && sizes.1 <= 320, "{sizes:?}");
     });

@@ -259,9 +259,9 @@ async fn accept(
     ends: mpsc::UnboundedSender<End>,
 ) {
     loop {
-        let (stream, peer) = listener.accept().await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let connection = serve(stream, peer, app.clone(), limits.clone(), drain.clone());
+        let connection = serve(stream, app.clone(), limits.clone(), drain.clone());
         let ends = ends.clone();
         spawn_local(async move {
             let _test_over = ends.send(connection.await);
