@@ -8,6 +8,7 @@
 //!
 //! The types here are parsed, not validated: a [`model::Host`] or an [`model::AppName`] that exists is right.
 
+pub mod hex;
 pub mod link;
 pub mod load;
 pub mod model;

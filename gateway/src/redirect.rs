@@ -16,9 +16,11 @@ mod tests;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use config::hex;
+
 pub use asked::back;
 pub use keys::{KEY_BYTES, Keys, KeysError};
-use query::{Fields, decode, encode, hex};
+use query::{Fields, decode, encode};
 
 /// The path of the page that revives apps.
 pub const REVIVE_PATH: &str = "/revive-app";
@@ -60,7 +62,7 @@ impl Link {
         let expires = seconds(now).saturating_add(life.as_secs());
         let signature = keys.sign(&self.message(purpose, expires));
         let (app, asked) = (encode(&self.app), encode(&self.asked));
-        format!("app-name={app}&og_url={asked}&expires={expires}&signature={}", hex(&signature))
+        format!("app-name={app}&og_url={asked}&expires={expires}&signature={}", hex::encode(&signature))
     }
 
     /// Reads a query. Fields that are none of ours are passed over, as whoever passes a link on may add some.

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::reader::{Field, Key, Reader, Slot, slot, wrong_type};
 use super::text::Spot;
+use crate::hex;
 use crate::model::{Label, Role, Token};
 
 /// `[admin]`
@@ -60,7 +61,7 @@ fn secret(reader: &mut Reader, field: &Field<'_>) -> Option<[u8; 32]> {
         return None;
     };
     let wrong = match text.strip_prefix("sha256:") {
-        Some(hex) => match digest(hex) {
+        Some(digits) => match hex::decode(digits).and_then(|digest| digest.try_into().ok()) {
             Some(digest) => return Some(digest),
             None => "after \"sha256:\", a secret has 64 of 0-9 and a-f",
         },
@@ -77,17 +78,6 @@ fn secret(reader: &mut Reader, field: &Field<'_>) -> Option<[u8; 32]> {
     };
     reader.mistake(&field.spot, wrong).help(SECRETS);
     None
-}
-
-fn digest(hex: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    if hex.len() != 2 * digest.len() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (index, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(digest)
 }
 
 /// The tokens that are right.

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use config::hex;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-
-use super::query::{hex, unhex};
 
 /// Bytes of a key: as many as the hash has (RFC 2104, section 3).
 pub const KEY_BYTES: usize = 32;
@@ -63,7 +62,7 @@ impl Keys {
     /// As it is kept.
     pub fn to_text(&self) -> String {
         let lines = [Some(&self.signing), self.former.as_ref()].into_iter().flatten();
-        lines.map(|key| hex(&key.bytes) + "\n").collect()
+        lines.map(|key| hex::encode(&key.bytes) + "\n").collect()
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> [u8; KEY_BYTES] {
@@ -85,7 +84,7 @@ impl Key {
     }
 
     fn parse(line: &str) -> Option<Self> {
-        Some(Self::new(unhex(line)?.try_into().ok()?))
+        Some(Self::new(hex::decode(line)?.try_into().ok()?))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The query of a link: percent-encoded (RFC 3986, section 2.1), each field once.
 
+use config::hex;
+
 use super::Link;
 
 /// The fields as they stand there.
@@ -35,7 +37,7 @@ impl<'a> Fields<'a> {
         let link = Link { app: decode(self.app?)?, asked: decode(self.asked?)? };
         let expires = self.expires?;
         let digits = expires.bytes().all(|byte| byte.is_ascii_digit());
-        Some((link, expires.parse().ok().filter(|_| digits)?, unhex(self.signature?)?))
+        Some((link, expires.parse().ok().filter(|_| digits)?, hex::decode(self.signature?)?))
     }
 }
 
@@ -49,7 +51,7 @@ pub(super) fn encode(text: &str) -> String {
             }
             _ => {
                 encoded.push('%');
-                encoded.extend(digits(byte).map(|digit| digit.to_ascii_uppercase()));
+                encoded.extend(hex::digits(byte).map(|digit| digit.to_ascii_uppercase()));
             }
         }
     }
@@ -64,25 +66,11 @@ pub(super) fn decode(text: &str) -> Option<String> {
         rest = after;
         if *first == b'%' {
             let (digits, after) = rest.split_at_checked(2)?;
-            bytes.extend(unhex(std::str::from_utf8(digits).ok()?)?);
+            bytes.extend(hex::decode(std::str::from_utf8(digits).ok()?)?);
             rest = after;
         } else {
             bytes.push(*first);
         }
     }
     String::from_utf8(bytes).ok()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| digits(*byte)).collect()
-}
-
-fn digits(byte: u8) -> impl Iterator<Item = char> {
-    [byte >> 4, byte & 0xf].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16))
-}
-
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }

@@ -17,7 +17,7 @@ fn link(asked: &str) -> Link {
 }
 
 fn keys(byte: u8) -> Keys {
-    Keys::parse(&hex(&[byte; KEY_BYTES])).unwrap()
+    Keys::parse(&hex::encode(&[byte; KEY_BYTES])).unwrap()
 }
 
 fn query(asked: &str) -> String {
@@ -55,7 +55,10 @@ fn a_signature_is_that_of_hmac_sha256() {
     let mut key = [0; KEY_BYTES];
     key[..4].copy_from_slice(b"Jefe");
     let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-    assert_eq!(hex(&Keys::parse(&hex(&key)).unwrap().sign(b"what do ya want for nothing?")), expected);
+    assert_eq!(
+        hex::encode(&Keys::parse(&hex::encode(&key)).unwrap().sign(b"what do ya want for nothing?")),
+        expected
+    );
 }
 
 #[test]

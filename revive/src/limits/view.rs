@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use config::hex;
 use config::model::Limit;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -66,7 +67,6 @@ impl LimitView {
     /// A strong validator of what is shown (RFC 9110, section 8.8.3), with its quotes; the same after a restart.
     pub fn tag(&self) -> String {
         let digest = Sha256::digest(self.json().to_string());
-        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{hex}\"")
+        format!("\"{}\"", hex::encode(&digest[..8]))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use config::hex;
 use config::link::Instance;
 
 /// The variable's name. Its value is the state directory's token, a point, and the instance.
@@ -14,7 +15,7 @@ pub(super) struct Token(Box<str>);
 impl Token {
     /// From 16 random bytes.
     pub(super) fn new(random: [u8; 16]) -> Self {
-        Self(random.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex::encode(&random).into())
     }
 
     /// Parses what [`Token::as_str`] wrote.
