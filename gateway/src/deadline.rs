@@ -61,6 +61,11 @@ impl Deadline {
     }
 }
 
+/// Whether a client ends a call of gRPC by itself when it has waited for long enough, however it says so.
+pub fn is_of_grpc(headers: &HeaderMap) -> bool {
+    headers.contains_key(&GRPC)
+}
+
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut lines = headers.get_all(name).into_iter();
     lines.next().filter(|_| lines.next().is_none()).map(HeaderValue::as_bytes)

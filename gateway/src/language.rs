@@ -40,6 +40,7 @@ const CALLS: [(&str, Language); 11] = [
     ("application/proto", Language::Connect),
 ];
 
+const GRPC: &[u8] = b"application/grpc";
 const WEB_TEXT: &[u8] = b"application/grpc-web-text";
 
 impl Language {
@@ -60,6 +61,23 @@ impl Language {
             Self::Problem
         }
     }
+}
+
+/// Whether a request is gRPC proper, which needs trailers, and bodies that go both ways at once. gRPC-Web and Connect do
+/// not.
+pub fn is_grpc<B>(request: &Request<B>) -> bool {
+    // Most requests are GETs; their headers need not be searched.
+    *request.method() == Method::POST
+        && request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| is_of_grpc(kind.as_bytes()))
+}
+
+/// [`Language::of`] has to know the codec, too; this is asked on the way of each POST.
+fn is_of_grpc(content_type: &[u8]) -> bool {
+    let rest = match content_type.split_at_checked(GRPC.len()) {
+        Some((kind, rest)) if kind.eq_ignore_ascii_case(GRPC) => rest,
+        Some(_) | None => return false,
+    };
+    matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
 /// What a request with this content type is a call of, if it is one.
@@ -196,6 +214,21 @@ mod tests {
         {
             assert_eq!(of_post(other), Language::Problem, "{other}");
         }
+    }
+
+    #[test]
+    fn grpc_proper_is_a_post_of_its_content_type_and_grpc_web_is_none() {
+        let is_grpc = |method: &str, kind: &str| {
+            super::is_grpc(&Request::builder().method(method).header("content-type", kind).body(()).unwrap())
+        };
+        for kind in ["application/grpc", "application/grpc+proto", "Application/GRPC;x=1"] {
+            assert!(is_grpc("POST", kind), "{kind}");
+            assert!(!is_grpc("GET", kind), "{kind}");
+        }
+        for kind in ["application/grpc-web", "application/grpc-web+proto", "application/grp", "text/plain"] {
+            assert!(!is_grpc("POST", kind), "{kind}");
+        }
+        assert!(!super::is_grpc(&Request::post("/").body(()).unwrap()));
     }
 
     #[test]

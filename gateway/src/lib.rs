@@ -23,7 +23,6 @@ pub mod conn;
 pub mod deadline;
 pub mod delivery;
 pub mod forward;
-pub mod grpc;
 pub mod hold;
 pub mod hop;
 pub mod host;

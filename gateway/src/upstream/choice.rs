@@ -6,7 +6,7 @@ use http::Request;
 use super::spoken::Spoken;
 use super::{Answered, Call, Failed, Fault, RequestBody, Target, http2, kept, over_http1};
 use crate::outbound::Unsent;
-use crate::{forward, grpc};
+use crate::{forward, language};
 
 /// What a request goes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn need(target: &Target<'_>, call: &Call<'_>) -> Need {
     match target.protocol {
         Protocol::Http1 => Need::Nothing,
         Protocol::Auto | Protocol::H2c if call.added.websocket => Need::WebSocket,
-        Protocol::Auto | Protocol::H2c if grpc::is_call(call.request) => Need::Http2,
+        Protocol::Auto | Protocol::H2c if language::is_grpc(call.request) => Need::Http2,
         Protocol::Auto | Protocol::H2c => Need::Nothing,
     }
 }

@@ -44,8 +44,7 @@ use super::drain::Drain;
 use super::line::{Client, Line};
 use super::violation::Violation;
 use super::{End, Exchange, Handler, RequestBody, parting};
-use crate::grpc;
-use crate::language::Language;
+use crate::language::{self, Language};
 use answer::{Answer, Answering};
 use request::Asked;
 use stream::{SEND_BUFFER, Tasks};
@@ -117,7 +116,7 @@ fn handle<H: Handler>(
         }
         None => {
             let exchange = Exchange::of_stream(Rc::downgrade(&stream), number);
-            let is_call = grpc::is_call(&request);
+            let is_call = language::is_grpc(&request);
             let body = |body| RequestBody::of_stream(StreamBody::new(body, stream.clone(), is_call));
             let request = request.map(body);
             Some(handler.clone().handle(request, exchange))

@@ -31,7 +31,7 @@ pub(super) use tunnel::open as open_websocket;
 use super::kept;
 use super::{Answered, Carrier, Failed, Fault, RequestBody, ResponseBody, Target, may_repeat, patiently};
 use crate::balance::retry::Outcome;
-use crate::{conn, grpc, interim};
+use crate::{conn, deadline, interim};
 
 /// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ async fn exchange(
     let upload = body.upload();
     let answering = answer(&mut stream, parts, body, target.client);
     // A call with a deadline is ended by its client.
-    let answered = match grpc::has_deadline(&parts.headers) {
+    let answered = match deadline::is_of_grpc(&parts.headers) {
         true => Some(answering.await),
         false => patiently(target.response_timeout, upload.as_ref(), answering).await,
     };
