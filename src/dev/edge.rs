@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use config::link;
 use config::load::Loaded;
+use config::settings;
 use gateway::Gateway;
 use prometheus_client::registry::Registry;
 use revive::admin::{self, Admin, Configuration, Counts, Readiness, Tokens};
@@ -74,8 +75,6 @@ impl Edge {
         sockets: Sockets,
     ) -> Result<Self, String> {
         let Sockets { mut ports, admin, admin_address } = sockets;
-        let mut settings = loaded.settings.gateway.clone();
-        settings.max_connections = room::connections(&loaded);
         let (state, writer, keys) = (kept.dir.clone(), kept.writer.clone(), kept.keys.clone());
         let mut registry = Registry::default();
         let neighbours = Neighbours::of(&loaded, &ports.apps);
@@ -83,31 +82,26 @@ impl Edge {
         let (driver, handle, platform) = revive(&loaded, kept, &ports, &neighbours, &mut registry)?;
         let driving = tokio::spawn(driver.run());
         let (gateway_end, revive_end) = link::channel();
-        let (gateway, is_ready) = Gateway::start(&settings, &ports.listeners, gateway_end, keys)
-            .map_err(|error| error.to_string())?;
+        let max_connections = room::connections(&loaded);
+        let settings = settings::Gateway { max_connections, ..loaded.settings.gateway.clone() };
+        let started = Gateway::start(&settings, &ports.listeners, gateway_end, keys);
+        let (gateway, is_ready) = started.map_err(|error| error.to_string())?;
         // The threads have them now: one that nobody accepts from must not be kept open.
         ports.listeners.clear();
         gateway.register(&mut registry);
         handle.attach(revive_end).await.map_err(|error| error.to_string())?;
-        let counts = Counts::register(&mut registry);
         let configuration = Configuration::of(file.display().to_string(), &loaded.warnings);
         let tokens = Tokens::new(loaded.tokens.clone());
-        let api = Admin::new(
-            handle.clone(),
-            writer.clone(),
-            (Arc::new(registry), counts),
-            tokens.clone(),
-            configuration.clone(),
-        );
+        let known = (tokens.clone(), configuration.clone());
+        let api = api(handle.clone(), writer.clone(), registry, known);
         let ready = api.ready.clone();
         let serving = tokio::spawn(admin::serve(admin, api));
         is_ready.await.map_err(|_| "the gateway ended before it was ready".to_owned())?;
         let addresses = written(&state, admin_address, &ports, &loaded)?;
         ready.set(true);
         announce(&loaded, &addresses);
-        let file = file.to_owned();
         let reloader = Reloader {
-            file,
+            file: file.to_owned(),
             loaded,
             ports,
             neighbours,
@@ -176,6 +170,13 @@ fn written(state: &Path, admin: SocketAddr, ports: &Ports, loaded: &Loaded) -> R
     let addresses = Addresses { listen: ports.listen, admin, apps: ports.addresses(&loaded.apps) };
     addresses.write(state).map_err(|error| format!("cannot write {}: {error}", state.display()))?;
     Ok(addresses)
+}
+
+/// The admin API, ready to serve; `known` is what a new file replaces.
+fn api(handle: Handle, writer: Writer, mut registry: Registry, known: (Tokens, Configuration)) -> Admin {
+    let counts = Counts::register(&mut registry);
+    let (tokens, configuration) = known;
+    Admin::new(handle, writer, (Arc::new(registry), counts), tokens, configuration)
 }
 
 /// The control plane, ready to run.
