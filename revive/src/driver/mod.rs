@@ -11,6 +11,7 @@
 pub mod ask;
 pub mod braking;
 mod due;
+mod hearing;
 pub mod limiting;
 mod quiesce;
 mod record;
@@ -25,9 +26,9 @@ pub mod view;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use config::link::{Activity, Depth, Failure, Instance, Round, Status, ToRevive};
+use config::link::{Depth, Failure, Instance, Round, Status};
 use config::model::{AppId, Label, Limit};
 use config::settings;
 use tokio::sync::{mpsc, watch};
@@ -43,11 +44,11 @@ use typical::Typical;
 use crate::admission::Admission;
 use crate::brakes::{Brakes, RemovalGuard};
 use crate::clock::{self, WallClock};
-use crate::lifecycle::{self, Action, Demand, Event, Rules, State, Transition, WakeEnded};
+use crate::lifecycle::{self, Action, Event, Rules, State, Transition, WakeEnded};
 use crate::limits::{Limits, Said, Spread};
 use crate::metrics::Metrics;
-use crate::platform::{self, Command, Platform, Report};
-use crate::publish::{self, GatewayId, Gateways, News};
+use crate::platform::{Command, Platform, Report};
+use crate::publish::{self, Gateways, News};
 use crate::store::{LoadedApps, Writer};
 use crate::tell::tell;
 
@@ -161,14 +162,19 @@ impl Driver {
             wall: parts.wall,
             asks,
         };
-        for id in stored.into_keys().filter(|id| !driver.apps.contains_key(id)) {
-            driver.store.forget_app(id);
-        }
         driver.forget_limits(forgotten);
-        for record in driver.apps.values() {
-            driver.store.save_app(record.row(now));
-        }
+        driver.write_down_apps(stored.into_keys(), now);
         (driver, handle)
+    }
+
+    /// Writes down which apps there are, and forgets those that were and are not.
+    fn write_down_apps(&self, stored: impl Iterator<Item = AppId>, now: (Instant, SystemTime)) {
+        for id in stored.filter(|id| !self.apps.contains_key(id)) {
+            self.store.forget_app(id);
+        }
+        for record in self.apps.values() {
+            self.store.save_app(record.row(now));
+        }
     }
 
     /// Runs until it is told to stop, or all handles are gone.
@@ -192,65 +198,6 @@ impl Driver {
             self.grant();
             self.flush();
         }
-    }
-
-    /// What a gateway says.
-    fn hear(&mut self, gateway: GatewayId, message: ToRevive) {
-        match message {
-            ToRevive::Wake { app } => self.wanted(gateway, &app),
-            ToRevive::LimitsInUse { generation } => self.limits_in_use(gateway, generation),
-            ToRevive::Unwanted { app } => self.unwanted(gateway, &app),
-            ToRevive::Activity(activities) => {
-                for activity in &activities {
-                    self.observe(gateway, activity);
-                }
-            }
-            ToRevive::Quiesced { round, activity } => self.quiesced(gateway, round, &activity),
-            ToRevive::Reachable { app, instance } => self.happen(&app, Event::Reachable { instance }),
-            ToRevive::NotReachable { app, instance, so_far } => {
-                self.happen(&app, Event::NotReachable { instance, so_far });
-            }
-            ToRevive::Unreachable { app, instance } => self.happen(&app, Event::Unreachable { instance }),
-        }
-    }
-
-    fn wanted(&mut self, gateway: GatewayId, id: &AppId) {
-        let Some(record) = self.apps.get_mut(id) else { return };
-        record.wanted_by.insert(gateway);
-        self.happen(id, Event::Wanted(Demand::Request));
-    }
-
-    /// Nobody waits at this gateway any more; perhaps they do at another.
-    fn unwanted(&mut self, gateway: GatewayId, id: &AppId) {
-        let Some(record) = self.apps.get_mut(id) else { return };
-        record.wanted_by.remove(&gateway);
-        if record.wanted_by.is_empty() {
-            self.happen(id, Event::Unwanted);
-        }
-    }
-
-    /// What the platform says.
-    fn report(&mut self, report: Report) {
-        let Report { app, instance, event } = report;
-        let Some(record) = self.apps.get_mut(&app) else { return };
-        let event = match event {
-            platform::Event::Created { endpoint, pid } => {
-                record.pid = pid.map(|pid| (instance, pid));
-                Event::Created { instance, endpoint }
-            }
-            platform::Event::NotCreated(failure) => Event::NotCreated { instance, failure },
-            platform::Event::Paused => Event::Paused { instance },
-            platform::Event::Resumed => Event::Resumed { instance },
-            platform::Event::Ending(exit) => {
-                record.ended(instance, exit);
-                Event::Ending { instance }
-            }
-            platform::Event::Exited(exit) => {
-                record.ended(instance, exit);
-                Event::Exited { instance }
-            }
-        };
-        self.happen(&app, event);
     }
 
     /// Something happens to an app. The one place where a state changes.
@@ -374,17 +321,6 @@ impl Driver {
             tell!(info, &record.app, depth = depth.as_str(), "asleep");
             self.metrics.slept(&record.app, depth);
         }
-    }
-
-    fn observe(&mut self, gateway: GatewayId, activity: &Activity) {
-        let now = clock::now();
-        let Some(record) = self.apps.get_mut(&activity.app) else { return };
-        record.observe(gateway, activity, now);
-        self.admission.waiters(&activity.app, record.waiters());
-        self.used.insert(activity.app.clone());
-        self.used_at.get_or_insert(now + USED_INTERVAL);
-        self.drained(&activity.app);
-        self.schedule(&activity.app, now);
     }
 
     fn next_round(&mut self) -> Round {

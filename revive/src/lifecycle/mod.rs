@@ -23,6 +23,7 @@
 //! Each state has one function that names **every** event: here, and for the way up in `waking`. What cannot happen, or comes too late, changes
 //! nothing: an event about an instance or a round that is not the current one is news of the past.
 
+mod event;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -32,9 +33,8 @@ use std::time::{Duration, Instant};
 
 use config::link::{Depth, Failure, Instance, Phase, Round};
 
-pub use state::{
-    Action, Aim, Demand, Draining, Event, Failed, Retry, Running, State, WakeEnded, WakeStep, Waking,
-};
+pub use event::{Action, Demand, Event, WakeEnded};
+pub use state::{Aim, Draining, Failed, Retry, Running, State, WakeStep, Waking};
 
 /// How long gateways may take to quiesce; then the sleep is given up.
 pub const QUIESCE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use config::link::{Failure, Instance};
 
-use super::state::{Action, Event, Failed, Retry, Running, State, WakeEnded, WakeStep, Waking};
+use super::event::{Action, Event, WakeEnded};
+use super::state::{Failed, Retry, Running, State, WakeStep, Waking};
 use super::{RESTARTS, Rules, Transition, WITHDRAWN_AFTER, crashed, stay, to};
 
 /// Everything that can happen to an app on its way up.
