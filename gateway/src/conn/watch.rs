@@ -16,10 +16,10 @@ use super::violation::Violation;
 /// Readiness that a FIN or RST brings at once, whatever is unread. (Urgent data brings it too; HTTP has none, and who
 /// sends it is taken to have left.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) const HANG_UP: [Interest; 2] = [Interest::PRIORITY, Interest::ERROR];
+const HANG_UP: [Interest; 2] = [Interest::PRIORITY, Interest::ERROR];
 /// Elsewhere a FIN is seen when the bytes before it are read.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const HANG_UP: [Interest; 2] = [Interest::ERROR, Interest::ERROR];
+const HANG_UP: [Interest; 2] = [Interest::ERROR, Interest::ERROR];
 
 /// Why the work on a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,26 +58,18 @@ pub(super) async fn watch<E>(
     drain: &mut Drain,
 ) -> Ending {
     let flag = drain.clone();
-    let mut draining = pin!(unconstrained(drain.begun()));
-    let mut hang_up = pin!(unconstrained(line.stream.ready(HANG_UP[0] | HANG_UP[1])));
+    let draining = pin!(unconstrained(drain.begun()));
+    let hang_up = pin!(unconstrained(hang_up(line)));
+    let mut signs = Signs::new(draining, hang_up);
     let timer = pin!(sleep(line.limits.header_timeout));
     let mut alarm = Alarm::new(timer);
-    let mut waker = Waker::noop().clone();
-    let mut over = false;
     poll_fn(|cx| {
-        let registered = registered(&mut waker, cx);
+        let registered = signs.registered(cx);
         let served = hyper.as_mut().poll(cx);
         if let Some(ending) = refusal(line).or(finished(served)) {
             return Poll::Ready(ending);
         }
-        if registered == Registered::Elsewhere {
-            // What they say is looked at below. Both are asked again only if they were not ready.
-            let _hung_up = !has_hung_up(line) && hang_up.as_mut().poll(cx).is_ready();
-        }
-        // The first step of the end has used up the waker: asked again, it wakes for the last one too.
-        if registered == Registered::Elsewhere || flag.has_begun() {
-            over = over || draining.as_mut().poll(cx).is_ready();
-        }
+        signs.poll(line, &flag, registered, cx);
         if line.is_busy() && (has_hung_up(line) || has_left(line, cx)) {
             return Poll::Ready(Ending::Left);
         }
@@ -95,12 +87,45 @@ pub(super) async fn watch<E>(
     .await
 }
 
-pub(super) fn registered(waker: &mut Waker, cx: &Context<'_>) -> Registered {
-    if waker.will_wake(cx.waker()) {
-        return Registered::Here;
+/// What can end any connection, whatever it speaks: each wakes through a waker that is registered once.
+pub(super) struct Signs<'a, D, H> {
+    draining: Pin<&'a mut D>,
+    hang_up: Pin<&'a mut H>,
+    waker: Waker,
+    /// Whether the last step of the end has come: `draining` is not to be asked any more.
+    over: bool,
+}
+
+impl<'a, D: Future, H: Future> Signs<'a, D, H> {
+    pub(super) fn new(draining: Pin<&'a mut D>, hang_up: Pin<&'a mut H>) -> Self {
+        Self { draining, hang_up, waker: Waker::noop().clone(), over: false }
     }
-    waker.clone_from(cx.waker());
-    Registered::Elsewhere
+
+    /// Asked first in every wake-up.
+    pub(super) fn registered(&mut self, cx: &Context<'_>) -> Registered {
+        if self.waker.will_wake(cx.waker()) {
+            return Registered::Here;
+        }
+        self.waker.clone_from(cx.waker());
+        Registered::Elsewhere
+    }
+
+    /// Has them wake this task. What they say is looked at where it is needed; both are asked again only if they were
+    /// not ready.
+    pub(super) fn poll(&mut self, line: &Line, drain: &Drain, registered: Registered, cx: &mut Context<'_>) {
+        if registered == Registered::Elsewhere {
+            let _hung_up = !has_hung_up(line) && self.hang_up.as_mut().poll(cx).is_ready();
+        }
+        // The first step of the end has used up the waker: asked again, it wakes for the last one too.
+        if registered == Registered::Elsewhere || drain.has_begun() {
+            self.over = self.over || self.draining.as_mut().poll(cx).is_ready();
+        }
+    }
+}
+
+/// Ends when the client's FIN or RST has arrived.
+pub(super) fn hang_up(line: &Line) -> impl Future {
+    line.stream.ready(HANG_UP[0] | HANG_UP[1])
 }
 
 /// Whether the client's FIN or RST has arrived.

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
@@ -12,7 +12,7 @@ use crate::conn::End;
 use crate::conn::clocks::{Alarm, Late};
 use crate::conn::drain::Drain;
 use crate::conn::violation::Violation;
-use crate::conn::watch::{HANG_UP, Registered, has_hung_up, registered};
+use crate::conn::watch::{Registered, Signs, hang_up, has_hung_up};
 
 /// Why the work on a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,14 +43,13 @@ where
 {
     let line = &*streams.line;
     let flag = drain.clone();
-    let mut draining = pin!(unconstrained(drain.begun()));
-    let mut hang_up = pin!(unconstrained(line.stream.ready(HANG_UP[0] | HANG_UP[1])));
+    let draining = pin!(unconstrained(drain.begun()));
+    let hang_up = pin!(unconstrained(hang_up(line)));
+    let mut signs = Signs::new(draining, hang_up);
     let timer = pin!(sleep(line.limits.header_timeout));
     let mut alarm = Alarm::new(timer);
-    let mut waker = Waker::noop().clone();
-    let mut over = false;
     poll_fn(|cx| {
-        let registered = registered(&mut waker, cx);
+        let registered = signs.registered(cx);
         if registered == Registered::Elsewhere {
             streams.watched_by(cx);
         }
@@ -58,14 +57,7 @@ where
         if let Some(ending) = finished(streams, served) {
             return Poll::Ready(ending);
         }
-        if registered == Registered::Elsewhere {
-            // What they say is looked at below. Both are asked again only if they were not ready.
-            let _hung_up = !has_hung_up(line) && hang_up.as_mut().poll(cx).is_ready();
-        }
-        // The first step of the end has used up the waker: asked again, it wakes for the last one too.
-        if registered == Registered::Elsewhere || flag.has_begun() {
-            over = over || draining.as_mut().poll(cx).is_ready();
-        }
+        signs.poll(line, &flag, registered, cx);
         if streams.is_busy() && has_hung_up(line) {
             return Poll::Ready(Ending::Left);
         }
