@@ -11,10 +11,10 @@ use crate::outbound::{Outbound, Unsent};
 use crate::pipeline::{Passage, Pipeline};
 use crate::stop::Stop;
 
-/// How often a request is tried whose app refuses the connection, and how long it waits before it is tried again: of
-/// an app that has just died, or has refused so often that revive was told, one knows so a moment later, and then the
+/// How often a request is tried whose app refuses the connection: when it has refused so often that revive was told, the
 /// request is held instead.
 const ATTEMPTS: u32 = UNREACHABLE_AFTER + 1;
+/// How long it waits before that: of an app that has just died one knows so a moment later.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// How often a request was tried, and at which of several endpoints.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::deadline::Deadline;
 use crate::visitor::{Passerby, Visitor};
-use crate::wake_answer;
+use crate::wake_answer::Asking;
 
 /// Who asks, through all turns of one request.
 #[derive(Debug)]
@@ -33,9 +33,9 @@ impl Caller {
     }
 
     /// What the answer to it depends on while its app is not awake.
-    pub(crate) fn asks<B>(&self, request: &Request<B>) -> wake_answer::Caller {
+    pub(crate) fn asks<B>(&self, request: &Request<B>) -> Asking {
         let deadline = self.deadline.get_or_init(|| Deadline::of(request.headers()));
-        wake_answer::Caller {
+        Asking {
             visitor: Visitor::of(request, self.passerby),
             waited: self.began.elapsed(),
             deadline: deadline.map(|deadline| deadline.allowed),

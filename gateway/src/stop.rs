@@ -50,11 +50,11 @@ impl Stop {
 
     /// Its client is sent to the page that revives apps.
     pub(crate) fn redirected(route: &Arc<Route>, manner: &Manner) -> Self {
-        let why = match manner {
-            Manner::Redirect(to) => Why::Redirected(to.clone()),
-            Manner::As(_) => Why::Waiting(Progress::of(&route.app.state())),
-        };
-        Self { route: Some(route.clone()), why }
+        match manner {
+            Manner::Redirect(to) => Self { route: Some(route.clone()), why: Why::Redirected(to.clone()) },
+            // There was nowhere to send it.
+            Manner::As(_) => Self::waiting(route),
+        }
     }
 
     /// Its client looks on while the app wakes.

@@ -13,7 +13,7 @@ use crate::visitor::{Passerby, Visitor};
 
 /// Who asks, and for how long it has waited and will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub struct Asking {
     /// Who.
     pub visitor: Visitor,
     /// Since the request's beginning.
@@ -68,7 +68,7 @@ pub struct Progress {
 }
 
 /// How long somebody is held at most, from the beginning of the request, and why not for longer.
-struct Limit {
+struct Bound {
     at_most: Duration,
     then: Refusal,
 }
@@ -77,10 +77,10 @@ struct Limit {
 pub fn decide(
     seen: &Seen,
     policy: &WakePolicy,
-    caller: Caller,
+    asking: Asking,
     may_wake: impl FnOnce() -> bool,
 ) -> WakeAnswer {
-    let limit = Limit::of(policy, caller.deadline);
+    let bound = Bound::of(policy, asking.deadline);
     match &seen.status {
         Status::Awake { .. } => {}
         Status::Failed { failure, .. } if !seen.is_retriable() => {
@@ -88,20 +88,20 @@ pub fn decide(
             return WakeAnswer::Refuse(Refusal::WakeFailed { failure: *failure, retry_after });
         }
         Status::Failed { .. } | Status::Asleep { .. } | Status::Draining { .. } | Status::Waking { .. } => {
-            if let Visitor::Passerby(passerby) = caller.visitor
+            if let Visitor::Passerby(passerby) = asking.visitor
                 && let Some(answer) = pass_by(&seen.status, treatment(&policy.passersby, passerby), may_wake)
             {
                 return answer;
             }
         }
     }
-    if let Some(estimate) = too_far(seen, caller, &limit) {
+    if let Some(estimate) = too_far(seen, asking, &bound) {
         return WakeAnswer::Refuse(Refusal::WakeTooFar(estimate));
     }
-    wait(seen, policy, caller.visitor, limit)
+    wait(seen, policy, asking.visitor, bound)
 }
 
-impl Limit {
+impl Bound {
     fn of(policy: &WakePolicy, deadline: Option<Duration>) -> Self {
         match deadline {
             Some(at_most) if at_most < policy.hold_timeout => {
@@ -145,21 +145,21 @@ fn pass_by(status: &Status, treatment: Treatment, may_wake: impl FnOnce() -> boo
     }
 }
 
-/// When the app's turn to wake comes, if the caller cannot wait for that.
-fn too_far(seen: &Seen, caller: Caller, limit: &Limit) -> Option<Duration> {
+/// When the app's turn to wake comes, if who asks cannot wait for that.
+fn too_far(seen: &Seen, asking: Asking, bound: &Bound) -> Option<Duration> {
     let Status::Waking { estimate: Some(estimate), .. } = &seen.status else { return None };
     let estimate = estimate.saturating_sub(seen.at.elapsed());
-    match caller.visitor {
+    match asking.visitor {
         // A browser can be shown the page, which comes back by itself.
         Visitor::Navigation => None,
         Visitor::Program | Visitor::Passerby(_) => {
-            (estimate > limit.at_most.saturating_sub(caller.waited)).then_some(estimate)
+            (estimate > bound.at_most.saturating_sub(asking.waited)).then_some(estimate)
         }
     }
 }
 
-fn wait(seen: &Seen, policy: &WakePolicy, visitor: Visitor, limit: Limit) -> WakeAnswer {
-    let Limit { at_most, then } = limit;
+fn wait(seen: &Seen, policy: &WakePolicy, visitor: Visitor, bound: Bound) -> WakeAnswer {
+    let Bound { at_most, then } = bound;
     match (policy.mode, visitor) {
         (WakeMode::Redirect, Visitor::Navigation | Visitor::Program) if !is_or_was_just_up(seen) => {
             WakeAnswer::Redirect
@@ -257,7 +257,7 @@ mod tests {
         budget: bool,
     ) -> WakeAnswer {
         let seen = Seen::now(status, None);
-        decide(&seen, &policy, Caller { visitor, waited: Duration::ZERO, deadline }, || budget)
+        decide(&seen, &policy, Asking { visitor, waited: Duration::ZERO, deadline }, || budget)
     }
 
     fn waking(estimate: Option<u64>) -> Status {
@@ -332,13 +332,13 @@ mod tests {
         let up = Seen::now(awake(), None);
         let fallen_asleep = Seen::now(ASLEEP, Some(&up));
         let mode = WakePolicy { mode: WakeMode::Redirect, ..POLICY };
-        let caller = Caller { visitor: Visitor::Navigation, waited: Duration::ZERO, deadline: None };
+        let asking = Asking { visitor: Visitor::Navigation, waited: Duration::ZERO, deadline: None };
         for seen in [&up, &fallen_asleep] {
-            assert_eq!(decide(seen, &mode, caller, || true), HOLD);
+            assert_eq!(decide(seen, &mode, asking, || true), HOLD);
         }
         let since = fallen_asleep.up_until.and_then(|until| until.checked_sub(SETTLED));
         let long_asleep = Seen { up_until: since, ..Seen::now(ASLEEP, Some(&fallen_asleep)) };
-        assert_eq!(decide(&long_asleep, &mode, caller, || true), WakeAnswer::Redirect);
+        assert_eq!(decide(&long_asleep, &mode, asking, || true), WakeAnswer::Redirect);
     }
 
     #[test]

@@ -133,33 +133,11 @@ impl Row {
         let (status, code) = (violation.status().as_u16(), violation.code());
         let row = Self::new(status, code, "http_request_error", of_violation(violation), words::BAD_REQUEST);
         let row = Self { detail: Some(violation.detail()), ..row };
-        match violation {
-            Violation::MethodNotAllowed => row.with(
-                header::ALLOW,
-                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-            ),
-            Violation::HeaderTimeout
-            | Violation::BodyTooSlow
-            | Violation::RequestLineTooLong
-            | Violation::HeadTooLarge
-            | Violation::TooManyHeaderLines
-            | Violation::LengthWithTransferEncoding
-            | Violation::BadContentLength
-            | Violation::BadTransferEncoding
-            | Violation::MissingHost
-            | Violation::DoubledHost
-            | Violation::BadHost
-            | Violation::BadTarget
-            | Violation::AboveRoot
-            | Violation::FoldedHeader
-            | Violation::MalformedHead
-            | Violation::MalformedChunk
-            | Violation::UnsupportedVersion
-            | Violation::DifferingHost
-            | Violation::UnknownProtocol
-            | Violation::Flood
-            | Violation::MalformedFrame => row,
+        if violation == Violation::MethodNotAllowed {
+            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            return row.with(header::ALLOW, allowed);
         }
+        row
     }
 
     fn new(status: u16, code: &'static str, proxy_error: &'static str, call: Code, words: Words) -> Self {
