@@ -9,7 +9,7 @@
 //!             └────────┴──────────────────┴─────────► stop ◄────────────┘
 //! ```
 //!
-//! Each is a room of its own. Whoever stops a request says why ([`Stop`]), and it is answered in one place.
+//! Each is a room of its own. Whoever stops a request says why, and it is answered in one place.
 
 use std::net::IpAddr;
 use std::rc::Rc;

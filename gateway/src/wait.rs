@@ -1,4 +1,4 @@
-//! Waiting for an app that is not awake: what [`wake_answer`] decides, done.
+//! Waiting for an app that is not awake: what `wake_answer` decides, done.
 
 use std::sync::Arc;
 

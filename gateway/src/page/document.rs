@@ -11,7 +11,7 @@ pub(super) const STYLE: &str = include_str!("style.css");
 
 /// The one script: it follows a wake, counts, and looks again; without it a page reloads. Its hash stands there, too.
 ///
-/// It takes as HTML what the edge itself has rendered: [`super::waiting`]'s progress and [`super::failed`]'s inside.
+/// It takes as HTML what the edge itself has rendered: [`super::waiting()`]'s progress and [`super::failed()`]'s inside.
 /// What it says aloud (`#heard`) changes with the step only: a live region that counted seconds would be heard each second.
 /// A page that nobody sees does not look again before somebody does. All come at a moment of their own, so that a crowd that waits does not
 /// come as one.
