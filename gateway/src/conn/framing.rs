@@ -8,6 +8,13 @@ use super::violation::Violation;
 /// Bytes of chunk extensions in one body; hyper's own limit is the same.
 const MAX_EXTENSIONS: usize = 16 << 10;
 
+/// A length in digits alone: a list of lengths or a sign is read differently by others. 18 digits are an exabyte, and
+/// cannot overflow.
+pub(crate) fn length(value: &[u8]) -> Option<u64> {
+    let digits = !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit);
+    digits.then(|| value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+}
+
 /// What of the body is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {

@@ -6,8 +6,8 @@
 
 use memchr::memchr;
 
-use super::target;
 use super::violation::Violation;
+use super::{framing, target};
 
 /// The sizes that a head must keep to.
 #[derive(Clone, Copy)]
@@ -173,12 +173,7 @@ impl HeadScan {
             Declared::Length(_) => return Err(Violation::BadContentLength),
             Declared::Chunked => return Err(Violation::LengthWithTransferEncoding),
         }
-        // 18 digits are an exabyte, and cannot overflow.
-        if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
-            return Err(Violation::BadContentLength);
-        }
-        let length = value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-        self.body = Declared::Length(length);
+        self.body = Declared::Length(framing::length(value).ok_or(Violation::BadContentLength)?);
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 
-use crate::conn::target;
 use crate::conn::violation::Violation;
+use crate::conn::{framing, target};
 use crate::websocket::{self, ACCEPT, KEY};
 
 static VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
@@ -82,11 +82,18 @@ fn check<B>(request: &Request<B>, limits: &Gateway) -> Result<(), Violation> {
     }
     target::check(request.method().as_str().as_bytes(), target.as_bytes())?;
     check_host(request)?;
-    // Equal ones are no fault to `h2`, but two lines they are.
-    if headers.get_all(header::CONTENT_LENGTH).iter().count() > 1 {
-        return Err(Violation::BadContentLength);
+    check_length(headers)
+}
+
+/// Two equal ones are no fault to `h2`, nor is an empty one, which it takes for 0; over HTTP/1.1 others would read them
+/// otherwise.
+fn check_length(headers: &HeaderMap) -> Result<(), Violation> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(()),
+        (Some(length), None) if framing::length(length.as_bytes()).is_some() => Ok(()),
+        (Some(_), _) => Err(Violation::BadContentLength),
     }
-    Ok(())
 }
 
 /// One host, named by `:authority`, `Host`, or both.
@@ -203,6 +210,9 @@ mod tests {
         assert_eq!(checked("GET", "http://a/", &lines[1..]), Ok(()));
         let lengths = [("content-length", "1"); 2];
         assert_eq!(checked("POST", "http://a/", &lengths), Err(Violation::BadContentLength));
+        for (length, expected) in [("0", Ok(())), ("007", Ok(())), ("", Err(Violation::BadContentLength))] {
+            assert_eq!(checked("POST", "http://a/", &[("content-length", length)]), expected, "{length:?}");
+        }
     }
 
     #[test]
