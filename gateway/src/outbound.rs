@@ -107,7 +107,7 @@ fn make_origin_form(request: &mut Request<RequestBody>) {
     if let Some(authority) = request.uri().authority() {
         // An absolute target replaces the header (RFC 9112, section 3.2.2).
         let host = HeaderValue::from_str(authority.as_str());
-        let path = request.uri().path_and_query().cloned();
+        let path = request.uri().path_and_query().map(origin_form);
         *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
         if let Ok(host) = host {
             request.headers_mut().insert(header::HOST, host);
@@ -116,4 +116,10 @@ fn make_origin_form(request: &mut Request<RequestBody>) {
         // HTTP/1.0, at an app's own port.
         request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
     }
+}
+
+/// A target in absolute form may have a query and no path; in origin form it has one (RFC 9112, section 3.2.1).
+fn origin_form(target: &PathAndQuery) -> PathAndQuery {
+    let with_path = || PathAndQuery::try_from(format!("/{}", target.as_str())).ok();
+    target.as_str().starts_with('?').then(with_path).flatten().unwrap_or_else(|| target.clone())
 }

@@ -72,6 +72,8 @@ async fn the_host_that_counts_is_the_targets() {
     assert!(heard.contains("\r\nhost: far.localhost\r\n"), "{heard}");
     assert!(heard.contains("\r\nx-forwarded-host: far.localhost\r\n"), "{heard}");
     assert!(!heard.contains("evil"), "{heard}");
+    let heard = heard_of("GET http://far.localhost?x HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
+    assert!(heard.starts_with("get /?x http/1.1\r\n"), "{heard}");
 }
 
 #[tokio::test]
