@@ -132,8 +132,9 @@ pub fn ask_websocket(headers: &mut HeaderMap) {
 pub fn clean_trailers(trailers: &mut HeaderMap) {
     remove_hop_by_hop(trailers);
     remove(trailers, |kind| match kind {
-        Kind::Host | Kind::Framing | Kind::Hop | Kind::Te | Kind::Claim | Kind::Identity => true,
-        Kind::EndToEnd | Kind::RequestHop | Kind::TraceParent | Kind::TraceState => false,
+        Kind::Host | Kind::Framing | Kind::Hop | Kind::RequestHop | Kind::Te => true,
+        Kind::Claim | Kind::Identity => true,
+        Kind::EndToEnd | Kind::TraceParent | Kind::TraceState => false,
     });
     for name in [header::TRAILER, header::AUTHORIZATION, header::SET_COOKIE, header::CONTENT_TYPE] {
         trailers.remove(name);
@@ -231,6 +232,8 @@ mod tests {
             ("content-type", "text/html"),
             ("te", "trailers"),
             ("trailer", "x-sum"),
+            ("expect", "100-continue"),
+            ("proxy-authorization", "Basic x"),
             ("loco-org-id", "evil"),
             ("x-loco-app-id", "evil"),
             ("connection", "x-named"),
