@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use http::{Response, StatusCode, Version};
+use http::{Response, StatusCode, Version, header};
 use tokio::time::Instant;
 
 use crate::body::{AppBody, Body};
@@ -34,6 +34,10 @@ pub fn response(
     let foreign = tenant::drop_foreign_cookies(&mut parts.headers, &route.model);
     if foreign > 0 {
         route.app.stats.foreign_cookies.fetch_add(foreign as u64, Relaxed);
+    }
+    if parts.status == StatusCode::NO_CONTENT {
+        // It must not be there (RFC 9110, section 8.6): clients of HTTP/2 take it for a body that is missing.
+        parts.headers.remove(header::CONTENT_LENGTH);
     }
     // Hyper would answer in the app's version, and close where that is HTTP/1.0.
     parts.version = Version::HTTP_11;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::Barrier;
 
-use crate::harness::{Broken, Edge, Far, OK, PATIENCE, Request, Upstream, eventually, file, peak_rss, rss};
+use crate::harness::{
+    Answer, Broken, Edge, Far, Http2, OK, PATIENCE, Request, Upstream, eventually, file, peak_rss, rss,
+};
 
 /// Answers each request with these bytes.
 async fn saying(answer: &'static [u8]) -> Upstream {
@@ -171,6 +173,15 @@ async fn a_response_whose_length_is_in_doubt_is_no_response() {
             "chunked and length",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         ),
+        (
+            "chunked twice",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        ),
+        ("another coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+        (
+            "a coding after chunked",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        ),
         ("a listed length", "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok"),
         ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
         ("a signed length", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok"),
@@ -180,5 +191,50 @@ async fn a_response_whose_length_is_in_doubt_is_no_response() {
         let answer = edge.ask(Request::get("far", "/")).await;
         assert_eq!(answer.status, 502, "{what}: {answer:?}");
         answer.assert_refused(502, "upstream-malformed");
+    }
+}
+
+/// What a client gets of an app that says this: over HTTP/1.1, which cannot be misread, and over HTTP/2.
+async fn answers_of(method: &str, far: &Upstream) -> [Answer; 2] {
+    let edge = Edge::start(&(file(&[far.app("far")]) + "[gateway]\nthreads = 1\n")).await;
+    let request = Request::new(method, "far.localhost", "/");
+    let first = edge.try_ask(&request).await.expect("an answer");
+    [first, Http2::connect(edge.listen()).await.ask(&request).await]
+}
+
+#[tokio::test]
+async fn a_length_that_is_said_twice_is_passed_on_once() {
+    for method in ["GET", "HEAD"] {
+        let body = if method == "GET" { "ok" } else { "" };
+        let far = Upstream::playing(move |mut far: Far| async move {
+            while far.head().await?.is_some() {
+                let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n";
+                far.say(format!("{head}{body}").as_bytes()).await?;
+            }
+            Ok(())
+        })
+        .await;
+        for answer in answers_of(method, &far).await {
+            assert_eq!((answer.status, answer.text().as_str()), (200, body), "{method}: {answer:?}");
+            assert_eq!(answer.all("content-length"), ["2"], "{method}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_content_announces_none_and_what_may_follow_is_nobodys_answer() {
+    for announced in ["Content-Length: 2", "Transfer-Encoding: chunked"] {
+        let far = Upstream::playing(move |mut far: Far| async move {
+            far.hear("connected");
+            while far.head().await?.is_some() {
+                far.say(format!("HTTP/1.1 204 No Content\r\n{announced}\r\n\r\n").as_bytes()).await?;
+            }
+            Ok(())
+        })
+        .await;
+        for answer in answers_of("GET", &far).await {
+            assert_eq!((answer.status, answer.header("content-length")), (204, None), "{answer:?}");
+        }
+        assert_eq!(far.times("connected"), 2, "{announced}: the connection was used again");
     }
 }

@@ -9,6 +9,7 @@ use hyper::ext::ReasonPhrase;
 use super::coming::Coming;
 use super::intake::Intake;
 use super::response;
+use crate::conn::framing;
 
 /// Header lines of a response; more is taken for a malformed one.
 const MAX_LINES: usize = 256;
@@ -68,12 +69,12 @@ pub(super) fn parse(intake: &mut Intake, spare: &mut HeaderMap, to_head: bool) -
     if is_interim {
         return Ok(Parsed::Interim(status, headers));
     }
-    let mut response = response(status, headers, facts.coming(status, to_head)?);
+    let mut response = response(status, headers, facts.coming(status, to_head));
     if let Some(reason) = head.reason.filter(|reason| Some(*reason) != status.canonical_reason()) {
         let reason = ReasonPhrase::try_from(reason.as_bytes()).map_err(|_| Malformed)?;
         response.extensions_mut().insert(reason);
     }
-    Ok(Parsed::Final { response, keep_alive: facts.keep_alive })
+    Ok(Parsed::Final { response, keep_alive: facts.goes_on(status) })
 }
 
 /// Whether a line goes on to the client.
@@ -103,9 +104,7 @@ enum Version {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Encoding {
     Nothing,
-    /// Chunked comes last.
     Chunked,
-    Other,
 }
 
 impl Facts {
@@ -126,20 +125,28 @@ impl Facts {
             return Ok(self.connection(value.as_bytes()));
         }
         if *name == header::CONTENT_LENGTH {
-            let length = length(value.as_bytes()).ok_or(Malformed)?;
+            let length = framing::length(value.as_bytes()).ok_or(Malformed)?;
             if self.encoding != Encoding::Nothing || self.length.is_some_and(|before| before != length) {
                 return Err(Malformed);
             }
-            self.length = Some(length);
-        } else if *name == header::TRANSFER_ENCODING {
-            if self.length.is_some() {
-                return Err(Malformed);
-            }
-            let last = value.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
-            let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-            self.encoding = if chunked { Encoding::Chunked } else { Encoding::Other };
+            // Said twice, many clients take it for wrong.
+            return Ok(if self.length.replace(length).is_some() { Use::Ours } else { Use::Kept });
+        }
+        if *name == header::TRANSFER_ENCODING {
+            return self.encoding(value.as_bytes());
         }
         Ok(Use::Kept)
+    }
+
+    /// We ask for no coding but chunked. Another one would be lost on clients of HTTP/2 and HTTP/1.0, which would take
+    /// what is coded for the content.
+    fn encoding(&mut self, value: &[u8]) -> Result<Use, Malformed> {
+        let first = self.encoding == Encoding::Nothing && self.length.is_none();
+        if !first || self.version == Version::Http10 || !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(Malformed);
+        }
+        self.encoding = Encoding::Chunked;
+        Ok(Use::Ours)
     }
 
     fn connection(&mut self, value: &[u8]) -> Use {
@@ -153,23 +160,23 @@ impl Facts {
         if options.all(plain) { Use::Ours } else { Use::Kept }
     }
 
-    fn coming(&self, status: StatusCode, to_head: bool) -> Result<Coming, Malformed> {
+    fn coming(&self, status: StatusCode, to_head: bool) -> Coming {
         let bodiless = [StatusCode::SWITCHING_PROTOCOLS, StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
         if to_head || bodiless.contains(&status) {
-            return Ok(Coming::Nothing);
+            return Coming::Nothing;
         }
-        match (self.encoding, self.version, self.length) {
-            (Encoding::Chunked | Encoding::Other, Version::Http10, _) => Err(Malformed),
-            (Encoding::Chunked, Version::Http11, _) => Ok(Coming::chunked()),
-            (Encoding::Other, Version::Http11, _) | (Encoding::Nothing, _, None) => Ok(Coming::UntilClosed),
-            (Encoding::Nothing, _, Some(0)) => Ok(Coming::Nothing),
-            (Encoding::Nothing, _, Some(length)) => Ok(Coming::Length(length)),
+        match (self.encoding, self.length) {
+            (Encoding::Chunked, _) => Coming::chunked(),
+            (Encoding::Nothing, None) => Coming::UntilClosed,
+            (Encoding::Nothing, Some(0)) => Coming::Nothing,
+            (Encoding::Nothing, Some(length)) => Coming::Length(length),
         }
     }
-}
 
-/// Digits only: a list of lengths or a sign is read differently by others. 18 digits cannot overflow.
-fn length(value: &[u8]) -> Option<u64> {
-    let digits = !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit);
-    digits.then(|| value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+    /// Whether another response can follow. One that announces a body where none can be (RFC 9110, section 8.6) may send
+    /// it, too: that would be read as the next response.
+    fn goes_on(&self, status: StatusCode) -> bool {
+        let announced = self.encoding != Encoding::Nothing || self.length.is_some_and(|length| length > 0);
+        self.keep_alive && !(status == StatusCode::NO_CONTENT && announced)
+    }
 }

@@ -141,7 +141,12 @@ fn where_a_response_ends_and_whether_its_connection_goes_on() {
         for (method, said, closes, made) in [
             ("GET", "HTTP/1.1 200 OK\r\n\r\nall", true, answer("all", "", false)),
             ("GET", "HTTP/1.0 200 OK\r\n\r\nall", true, answer("all", "", false)),
-            ("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nall", true, answer("all", "", false)),
+            (
+                "GET",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nall",
+                true,
+                Made::Fault(Fault::Malformed),
+            ),
             ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nall", false, answer("all", "", true)),
             ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nal", true, cut("al")),
             (

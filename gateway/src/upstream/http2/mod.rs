@@ -19,6 +19,7 @@ use std::task::Poll;
 
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
+use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Request, Response, request};
 use http_body::Body as _;
 use tokio::time::timeout;
@@ -172,7 +173,18 @@ async fn answer(
     if !body.is_end_stream() {
         stream.carries(tokio::task::spawn_local(pump::pump(body, upstream)).abort_handle());
     }
-    head_of(response, client).await
+    let mut response = head_of(response, client).await?;
+    say_length_once(response.headers_mut());
+    Ok(response)
+}
+
+/// Equal ones are no fault to `h2`, but many clients take a length that is said twice for wrong.
+fn say_length_once(headers: &mut HeaderMap) {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    if let (Some(length), Some(_)) = (lengths.next(), lengths.next()) {
+        let length = length.clone();
+        headers.insert(CONTENT_LENGTH, length);
+    }
 }
 
 /// The head of the response; 1xx responses before it are passed on as they come.
