@@ -1,6 +1,6 @@
 //! Apps that answer in ways nobody wants to see: the client sees what came of it, and the edge takes no harm.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -237,4 +237,27 @@ async fn no_content_announces_none_and_what_may_follow_is_nobodys_answer() {
         }
         assert_eq!(far.times("connected"), 2, "{announced}: the connection was used again");
     }
+}
+
+#[tokio::test]
+async fn hints_without_end_are_no_answer() {
+    // On a thread of its own it says them faster than anybody can read.
+    let far = Upstream::playing(|mut far: Far| async move {
+        far.head().await?;
+        let mut stream = far.stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        let hints = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(40_000);
+        tokio::task::spawn_blocking(move || {
+            loop {
+                stream.write_all(hints.as_bytes())?;
+            }
+        })
+        .await?
+    })
+    .await;
+    let edge = Edge::start(&file(&[far.app("far").line("response_timeout = \"300ms\"")])).await;
+    let mut wire = edge.wire().await;
+    wire.send(&Request::get("far", "/").bytes()).await;
+    let answer = wire.head().await.expect("a refusal");
+    assert_eq!(answer.status, 504, "{answer:?}");
 }

@@ -1,9 +1,11 @@
 //! How long the head of a response may be waited for.
 
-use std::pin::Pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::upstream::Upload;
@@ -39,7 +41,8 @@ impl Patience {
             timer.as_mut().reset(waiting.deadline);
         }
         loop {
-            ready!(timer.as_mut().poll(cx));
+            // An app that says 1xx without end, faster than they are read, uses up what one turn of a task may do.
+            ready!(pin!(unconstrained(timer.as_mut())).poll(cx));
             if timer.deadline() >= waiting.deadline {
                 let moved = upload.map_or(0, Upload::moved);
                 if moved == waiting.moved && !upload.is_some_and(Upload::is_awaited) {
