@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use crate::harness::{App, Edge, file, program_of, within};
+use crate::harness::{App, Edge, Http2, Request, file, program_of, within};
 
 /// The first build compiles some hundred packages; later ones take them from Go's cache.
 const BUILT: Duration = Duration::from_secs(600);
@@ -109,6 +109,41 @@ async fn a_client_that_leaves_a_held_call_is_held_no_longer() {
     let mut client = client(programs, &edge, "empty_unary").spawn().expect("the client starts");
     edge.until_held(SOON, "real", 1).await;
     client.kill().await.expect("kill");
+    edge.until_held(SOON, "real", 0).await;
+    edge.until_open("real", 0).await;
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_while_an_app_wakes_is_met_for_a_client_of_grpc_go() {
+    let Some(programs) = programs().await else { return };
+    let edge = Edge::start(&file(&[App::running("real", &["sleep", "600"])])).await;
+    // A stream with a message sent and more to come, and a deadline of a millisecond.
+    assert_passes(programs, &edge, "timeout_on_sleeping_server", "while it wakes").await;
+    edge.until_held(SOON, "real", 0).await;
+    edge.until_open("real", 0).await;
+}
+
+/// A client of gRPC keeps its own deadline, and would not notice that nobody else does; this one has none.
+#[tokio::test]
+async fn a_deadline_that_passes_while_an_app_wakes_is_answered_in_time() {
+    let edge = Edge::start(&file(&[App::running("real", &["sleep", "600"])])).await;
+    let mut client = Http2::connect(edge.listen()).await;
+    let call = Request::post("real", "/grpc.testing.TestService/FullDuplexCall", "\0\0\0\0\0")
+        .without_length()
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-timeout", "300m");
+    let began = Instant::now();
+    // A unary one has said all, a streaming one has not.
+    let whole = client.send(&call).await;
+    let mut open = client.begin(&call).await;
+    open.fill(b"\0\0\0\0\0", false).await;
+    for asked in [whole, open] {
+        let answer = within(SOON, "DEADLINE_EXCEEDED", asked.read()).await;
+        assert!(began.elapsed() >= Duration::from_millis(300), "{answer:?}");
+        assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("4")), "{answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/grpc"), "{answer:?}");
+    }
     edge.until_held(SOON, "real", 0).await;
     edge.until_open("real", 0).await;
 }
