@@ -99,9 +99,7 @@ impl Keys {
                 &[tenant.org.as_str().as_bytes(), tenant.workspace.as_str().as_bytes()],
             )),
             CountedBy::App => Some(self.hash(Kind::App, &[asker.route.app.id.as_str().as_bytes()])),
-            CountedBy::Header(name) => asker
-                .headers
-                .get(name)
+            CountedBy::Header(name) => sole(asker.headers.get_all(name).into_iter())
                 .map(|value| self.hash(Kind::Header, &[name.as_str().as_bytes(), value.as_bytes()])),
             CountedBy::Claim(name) => self
                 .claim(name, asker.headers)
@@ -159,21 +157,21 @@ fn network(address: IpAddr) -> [u8; 8] {
     }
 }
 
-/// The token that a request brings, whatever the scheme, or its session. Of two that differ nobody knows which one the
+/// The token that a request brings, whatever the scheme, and its session. Of two that differ nobody knows which one the
 /// app believes: then there is none, or a made-up one beside the real one would be a way around every limit.
 fn credential(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
-    if let Some(first) = authorizations.next() {
-        let token = without_scheme(first.as_bytes());
-        let sole = authorizations.all(|other| without_scheme(other.as_bytes()) == token);
-        return Some(token).filter(|token| sole && !token.is_empty());
-    }
+    let authorizations = headers.get_all(header::AUTHORIZATION).into_iter();
+    let tokens = authorizations.map(|value| without_scheme(value.as_bytes()));
     let lines = headers.get_all(header::COOKIE).into_iter();
     let pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
-    let mut sessions = pairs.filter_map(|pair| session(pair.trim_ascii()));
-    let first = sessions.next()?;
-    let sole = sessions.all(|other| other == first);
-    Some(first).filter(|token| sole && !token.is_empty())
+    let sessions = pairs.filter_map(|pair| session(pair.trim_ascii()));
+    sole(tokens.chain(sessions)).filter(|token| !token.is_empty())
+}
+
+/// What all of them are, if they are the same.
+fn sole<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+    let first = values.next()?;
+    values.all(|other| other == first).then_some(first)
 }
 
 /// `Bearer x` → `x`: the scheme may be spelled in many ways (RFC 9110, section 11.1), the token in one.

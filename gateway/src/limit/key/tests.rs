@@ -26,7 +26,8 @@ fn a_credential_is_one_however_it_is_written() {
         &[("authorization", "bEARER   abc ")],
         &[("authorization", "abc")],
         &[("authorization", "Bearer abc"), ("authorization", "bearer abc")],
-        &[("authorization", "Bearer abc"), ("cookie", "loco_token=x")],
+        &[("authorization", "Bearer abc"), ("cookie", "loco_token=abc; a=b")],
+        &[("authorization", "Bearer abc"), ("cookie", "a=b")],
         &[("cookie", "a=b; loco_token=abc; c=d")],
         &[("cookie", "a=b"), ("cookie", "loco_token=\"abc\"; loco_token=abc")],
     ] {
@@ -36,6 +37,8 @@ fn a_credential_is_one_however_it_is_written() {
         &[][..],
         &[("authorization", "")],
         &[("authorization", "Bearer abc"), ("authorization", "Bearer made-up")],
+        &[("authorization", "Bearer made-up"), ("cookie", "loco_token=abc")],
+        &[("authorization", ""), ("cookie", "loco_token=abc")],
         &[("cookie", "loco_token=")],
         &[("cookie", "loco_token=abc; loco_token=made-up")],
         &[("cookie", "xloco_token=abc; loco_tokens=abc; loco_token")],
@@ -72,6 +75,10 @@ fn kinds_and_values_share_no_key_and_who_brings_none_is_counted_by_address() {
     for same in ["tenant", "workspace"].map(by) {
         assert_eq!(key(&same, &a, &own), key(&same, &b, &nothing));
     }
+    let twice = |other| headers(&[("x-team", "shop"), ("x-team", other)]);
+    assert_eq!(key(&by("header:x-team"), &a, &twice("shop")), key(&by("header:x-team"), &a, &own));
+    let made_up = key(&by("header:x-team"), &a, &twice("made-up"));
+    assert_eq!(made_up, key(&CountedBy::Client, &a, &nothing), "which one the app believes nobody knows");
     assert_ne!(key(&by("app"), &a, &own), key(&by("app"), &b, &own));
     assert_ne!(Keys::new(Vec::new()).of_wake(client, &a), keys.of_wake(client, &a), "of this process alone");
     assert_eq!(keys.of_wake(client, &a)[0], keys.of_wake(client, &b)[0]);
