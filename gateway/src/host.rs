@@ -74,15 +74,22 @@ impl<T> Patterns<T> {
         self.exact.get(host).or_else(|| self.wildcards(host).next())
     }
 
-    /// What comes first for all hosts of a pattern.
-    pub fn find_for(&self, pattern: &HostPattern) -> Option<&T> {
-        match pattern {
-            HostPattern::Exact(host) => self.find(host.as_str()),
+    /// What comes first for any host of a pattern. Of a wildcard all there is is looked at.
+    pub fn find_for(&self, pattern: &HostPattern) -> impl Iterator<Item = &T> {
+        let (first, suffix) = match pattern {
+            HostPattern::Exact(host) => (self.find(host.as_str()), None),
             HostPattern::Wildcard(suffix) => {
                 let suffix = suffix.as_str();
-                self.wildcard.get(suffix).or_else(|| self.wildcards(suffix).next())
+                (self.wildcard.get(suffix).or_else(|| self.wildcards(suffix).next()), Some(suffix))
             }
-        }
+        };
+        let is_below =
+            |host: &str, suffix: &str| host.strip_suffix(suffix).is_some_and(|labels| labels.ends_with('.'));
+        let below = suffix.into_iter().flat_map(move |suffix| {
+            let all = self.exact.iter().chain(&self.wildcard);
+            all.filter(move |(host, _)| is_below(host, suffix)).map(|(_, what)| what)
+        });
+        first.into_iter().chain(below)
     }
 
     /// What all wildcards have that a host lies below, the longest first.

@@ -178,7 +178,7 @@ impl Limits {
 /// of its hosts.
 fn of_all_hosts(rules: &Rules, route: &Route) -> SmallVec<[usize; 8]> {
     let patterns = route.model.routes.iter().map(|route| &route.host);
-    let mut indices: SmallVec<_> = patterns.flat_map(|pattern| rules.of_pattern(pattern)).copied().collect();
+    let mut indices: SmallVec<_> = patterns.flat_map(|pattern| rules.of_pattern(pattern)).collect();
     indices.sort_unstable();
     indices.dedup();
     indices

@@ -108,9 +108,9 @@ impl Rules {
         self.named.find(host).unwrap_or(&self.any_host)
     }
 
-    /// The same for all hosts of a pattern.
-    pub(super) fn of_pattern(&self, pattern: &HostPattern) -> &[usize] {
-        self.named.find_for(pattern).unwrap_or(&self.any_host)
+    /// Those that count requests of any host of a pattern, some of them more than once.
+    pub(super) fn of_pattern(&self, pattern: &HostPattern) -> impl Iterator<Item = usize> {
+        self.any_host.iter().chain(self.named.find_for(pattern).flatten()).copied()
     }
 
     /// The rule of an index that [`Rules::of_host`] has returned.
@@ -131,6 +131,8 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::collections::HashSet;
+
     use super::super::fakes::limit;
     use super::*;
 
@@ -157,11 +159,16 @@ mod tests {
         assert_eq!(names(&rules, "a.b.eu.example.com"), ["all", "narrow", "wide"]);
         assert_eq!(names(&rules, "b.example.com"), ["all", "narrow", "wide"]);
         assert_eq!(names(&rules, "example.com"), ["all"]);
-        for (pattern, limits) in
-            [("*.eu.example.com", 3), ("*.example.com", 3), ("api.example.org", 2), ("*.com", 1)]
-        {
+        for (pattern, limits) in [
+            ("*.eu.example.com", 3),
+            ("*.example.com", 4),
+            ("api.example.org", 2),
+            ("*.com", 4),
+            ("*.org", 2),
+        ] {
             let pattern = HostPattern::parse(pattern).unwrap();
-            assert_eq!(rules.of_pattern(&pattern).len(), limits, "{pattern}");
+            let all: HashSet<usize> = rules.of_pattern(&pattern).collect();
+            assert_eq!(all.len(), limits, "{pattern}");
         }
         assert_eq!(names(&rules, ""), ["all"]);
     }
