@@ -93,13 +93,13 @@ impl Belief {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// There is none of this name.
-    #[error("there is no limit {0:?}; GET /v1/limits lists all")]
+    #[error("there is no limit \"{0}\"; GET /v1/limits lists all")]
     Unknown(Label),
     /// The file has none of this name, so there is nothing to restore.
-    #[error("the file has no limit {0:?} that could hold again; DELETE takes the admin's away")]
+    #[error("the file has no limit \"{0}\" that could hold again; DELETE takes the admin's away")]
     NotOfFile(Label),
     /// Somebody else was faster.
-    #[error("limit {0:?} is not what you think it is; GET it, and decide anew")]
+    #[error("limit \"{0}\" is not what you think it is; GET it, and decide anew")]
     Changed(Label),
     /// There are [`MAX_SAID`] already.
     #[error("there are {MAX_SAID} limits of admins; delete some, or write them into the file")]

@@ -96,6 +96,12 @@ async fn all_that_is_wrong_with_a_limit_is_said_at_once() {
     assert_eq!(edge.limits().await, ["deploys 5/min file on -"]);
     let no_json = edge.tell_this(&edge.to_admin("PUT", "/v1/limits/deploys").body("rate = 5")).await;
     assert_eq!((no_json.status, no_json.json()["code"].as_str()), (400, Some("bad-request")));
+    let twice = r#"{"key": "client", "rate": "5/min", "rate": "5000/min"}"#;
+    let twice = edge.tell_this(&edge.to_admin("PUT", "/v1/limits/deploys").body(twice)).await;
+    assert_eq!((twice.status, twice.json()["code"].as_str()), (400, Some("bad-request")));
+    assert_eq!(edge.limits().await, ["deploys 5/min file on -"]);
+    let unknown = edge.tell("GET", "/v1/limits/none").await.json();
+    assert_eq!(unknown["detail"], "there is no limit \"none\"; GET /v1/limits lists all");
 }
 
 #[tokio::test]

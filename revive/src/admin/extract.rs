@@ -8,6 +8,7 @@ use config::model::{AppId, AppName, Label, Limit};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::json;
 use super::problem::Problem;
 
 /// The app that the path names; whether there is one is another question.
@@ -58,8 +59,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, state).await?;
-        let json = serde_json::from_slice(&bytes);
-        json.map(Self).map_err(|error| Problem::bad_request(&format!("the body is no JSON: {error}")))
+        json::parse(&bytes)
+            .map(Self)
+            .map_err(|error| Problem::bad_request(&format!("the body cannot be read as JSON: {error}")))
     }
 }
 

@@ -13,6 +13,7 @@ mod configuration;
 mod counts;
 mod extract;
 mod guard;
+mod json;
 mod limits;
 mod problem;
 mod routes;
