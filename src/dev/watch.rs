@@ -1,15 +1,18 @@
 //! Sees that the file has changed: by inotify on the directories that its name leads through, so that an editor that
 //! puts a new file in its place is seen, and so is a link that is made to point elsewhere. Nothing runs while nothing
-//! happens there.
+//! happens there, and what happens there to other files does not count: a file that is being written at length is read
+//! when its writer closes it.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -27,6 +30,10 @@ pub(super) struct Watch {
     file: PathBuf,
     inotify: Arc<OwnedFd>,
     happened: Arc<Notify>,
+    /// What the file, and links on the way to it, are called.
+    names: Arc<Mutex<BTreeSet<OsString>>>,
+    /// Something has happened that was not looked at yet.
+    to_look: bool,
     seen: Option<Stamp>,
 }
 
@@ -59,22 +66,26 @@ impl Watch {
     pub(super) fn of(file: &Path, read: Option<Stamp>) -> io::Result<Self> {
         let inotify = Arc::new(inotify::init(CreateFlags::CLOEXEC)?);
         let happened = Arc::new(Notify::new());
-        let watch = Self { file: std::path::absolute(file)?, inotify, happened, seen: read };
+        let (file, names) = (std::path::absolute(file)?, Arc::default());
+        // It may have been written between being read and being watched.
+        let watch = Self { file, inotify, happened, names, to_look: true, seen: read };
         watch.look_everywhere()?;
-        let (inotify, happened) = (watch.inotify.clone(), watch.happened.clone());
+        let (inotify, happened, names) = (watch.inotify.clone(), watch.happened.clone(), watch.names.clone());
         // A thread that sleeps in the kernel: it ends with the program.
-        std::thread::Builder::new().name("watch".to_owned()).spawn(move || listen(&inotify, &happened))?;
+        std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || listen(&inotify, &names, &happened))?;
         Ok(watch)
     }
 
     /// Waits until the file is another, or has been written, and leaves its writer time to finish.
     pub(super) async fn changed(&mut self) {
-        // It may have been written between being read and being watched.
-        if self.is_other() {
-            return;
-        }
         loop {
-            self.happened.notified().await;
+            if !self.to_look {
+                self.happened.notified().await;
+                // Remembered, because whoever waits here may be called away.
+                self.to_look = true;
+            }
             for _ in 0..MOST {
                 if tokio::time::timeout(QUIET, self.happened.notified()).await.is_err() {
                     break;
@@ -84,6 +95,7 @@ impl Watch {
             if let Err(error) = self.look_everywhere() {
                 tracing::warn!(%error, "the file's directory cannot be watched");
             }
+            self.to_look = false;
             if self.is_other() {
                 return;
             }
@@ -107,20 +119,29 @@ impl Watch {
             | WatchFlags::MOVED_TO
             | WatchFlags::ATTRIB
             | WatchFlags::ONLYDIR;
-        for directory in directories(&self.file) {
+        let Places { directories, names } = Places::of(&self.file);
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        for directory in directories {
             inotify::add_watch(&self.inotify, &directory, what)?;
         }
         Ok(())
     }
 }
 
-/// Says whenever something happens in one of the directories.
-fn listen(inotify: &OwnedFd, happened: &Notify) {
+/// Says whenever something happens to what is called so in one of the directories.
+fn listen(inotify: &OwnedFd, names: &Mutex<BTreeSet<OsString>>, happened: &Notify) {
     let mut buffer = [MaybeUninit::uninit(); 4_096];
     let mut events = inotify::Reader::new(inotify, &mut buffer);
     loop {
         match events.next() {
-            Ok(_) => happened.notify_one(),
+            Ok(event) => {
+                // Without a name it is of a directory, or too much has happened to be told.
+                let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+                let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+                if name.is_none_or(|name| names.contains(name)) {
+                    happened.notify_one();
+                }
+            }
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => {
                 tracing::error!(%error, "changes of the file are no longer seen; SIGHUP has it read again");
@@ -130,32 +151,42 @@ fn listen(inotify: &OwnedFd, happened: &Notify) {
     }
 }
 
-/// The directories of a file, and of all that it is a link to.
-fn directories(file: &Path) -> BTreeSet<PathBuf> {
-    let mut directories = BTreeSet::new();
-    let mut here = file.to_owned();
-    for _ in 0..LINKS {
-        let Some(directory) = here.parent() else { break };
-        directories.insert(directory.to_owned());
-        // A directory may be a link, too, as in a mounted ConfigMap.
-        if let Ok(real) = directory.canonicalize() {
-            directories.insert(real);
+/// Where a file is, and all that it is a link to.
+struct Places {
+    directories: BTreeSet<PathBuf>,
+    names: BTreeSet<OsString>,
+}
+
+impl Places {
+    fn of(file: &Path) -> Self {
+        let (mut directories, mut names) = (BTreeSet::new(), BTreeSet::new());
+        let mut here = file.to_owned();
+        for _ in 0..LINKS {
+            let Some(directory) = here.parent() else { break };
+            directories.insert(directory.to_owned());
+            names.extend(here.file_name().map(OsStr::to_owned));
+            // A directory may be a link, too, as in a mounted ConfigMap.
+            if let Ok(real) = directory.canonicalize() {
+                directories.insert(real);
+            }
+            match fs::read_link(&here) {
+                Ok(target) => here = directory.join(target),
+                Err(_) => break,
+            }
         }
-        match fs::read_link(&here) {
-            Ok(target) => here = directory.join(target),
-            Err(_) => break,
-        }
+        let links: Vec<PathBuf> =
+            directories.iter().filter(|directory| directory.is_symlink()).cloned().collect();
+        names.extend(links.iter().filter_map(|link| link.file_name()).map(OsStr::to_owned));
+        directories.extend(links.iter().filter_map(|link| link.parent()).map(Path::to_owned));
+        Self { directories, names }
     }
-    let links = directories.iter().filter(|directory| directory.is_symlink());
-    let around: Vec<PathBuf> = links.filter_map(|link| link.parent()).map(Path::to_owned).collect();
-    directories.extend(around);
-    directories
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test ends where it is wrong")]
 
+    use std::io::Write;
     use std::os::unix::fs::symlink;
 
     use tokio::time::timeout;
@@ -185,6 +216,24 @@ mod tests {
         is_seen(&mut watch, "a file that is back").await;
         fs::write(folder.path().join("other.toml"), "five").unwrap();
         assert!(timeout(QUIET * 5, watch.changed()).await.is_err(), "that is another file");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_being_written_is_left_alone_whatever_happens_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("apps.toml");
+        fs::write(&file, "all of it").unwrap();
+        let mut watch = Watch::of(&file, Stamp::of(&file)).unwrap();
+        assert!(timeout(QUIET * 5, watch.changed()).await.is_err(), "it is as it was");
+        let mut writer = fs::File::create(&file).unwrap();
+        writer.write_all(b"half").unwrap();
+        for name in ["apps.log", "apps.toml~"] {
+            fs::write(folder.path().join(name), "something").unwrap();
+            assert!(timeout(QUIET * 5, watch.changed()).await.is_err(), "{name} is another file");
+        }
+        writer.write_all(b" and half").unwrap();
+        drop(writer);
+        is_seen(&mut watch, "what is written at length").await;
     }
 
     /// As a ConfigMap is mounted: the file is a link into a directory that is a link, which is swapped.
