@@ -258,6 +258,11 @@ fn secrets_for_claims_are_long_few_and_not_shown() {
     let text = "[[app]]\nname = \"a\"\ncommand = [\"a\"]\n";
     let loaded = parse("apps.toml", text, Path::new("/srv"), &variable).unwrap();
     assert_eq!(loaded.settings.gateway.claim_secrets.len(), 2);
+    for wrong in ["hunter2", &format!("{long},{long}x,{long}y")] {
+        let variable = variables(&[("LOCO_EDGE__GATEWAY__CLAIM_SECRETS", wrong)]);
+        let mistakes = parse("apps.toml", text, Path::new("/srv"), &variable).unwrap_err().to_string();
+        assert!(mistakes.contains("LOCO_EDGE__GATEWAY__CLAIM_SECRETS") && !mistakes.contains("hunter2"));
+    }
 }
 
 #[test]

@@ -193,7 +193,9 @@ impl Place {
     }
 
     fn in_environment(text: &Text<'_>, span: &Range<usize>) -> Self {
-        let excerpt = Excerpt::of(&text.first_line(span));
+        let at = text.first_line(span);
+        let is_secret = text.is_secret(at.line);
+        let excerpt = if is_secret { Excerpt::name(&at) } else { Excerpt::of(&at) };
         Self { file: ENVIRONMENT.to_owned(), line: None, column: None, excerpt }
     }
 }
@@ -202,5 +204,11 @@ impl Excerpt {
     fn of(at: &LineSpan<'_>) -> Option<Self> {
         let short = at.text.len() <= MAX_SHOWN_LINE;
         short.then(|| Self { line: at.text.to_owned(), marked: at.marked.clone() })
+    }
+
+    /// What a variable is called.
+    fn name(at: &LineSpan<'_>) -> Option<Self> {
+        let (name, _) = at.text.split_once('=')?;
+        Some(Self { line: name.to_owned(), marked: 0..name.len() })
     }
 }
