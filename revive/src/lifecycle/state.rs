@@ -152,7 +152,7 @@ pub enum Retry {
 }
 
 impl State {
-    /// When [`Event::Tick`] would do something.
+    /// When [`super::Event::Tick`] would do something.
     pub fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Draining(draining) => Some(draining.deadline),
