@@ -1,6 +1,8 @@
 //! What nobody may claim, in any spelling, in any place: who one is, where one comes from, another protocol.
 
-use crate::harness::{Edge, Far, OK, Request, Upstream, file};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::harness::{Edge, Far, Http2, OK, Request, Upstream, file};
 
 /// Spellings of what only the edge may say, which frameworks that make variables of headers take for the real thing.
 const CLAIMS: [&str; 10] = [
@@ -63,6 +65,29 @@ async fn claims_in_trailers_do_not_pass() {
     .await;
     assert!(heard.contains("x-fine: 1"), "{heard}");
     assert!(!heard.contains("6.6.6.6"), "{heard}");
+}
+
+#[tokio::test]
+async fn claims_over_http2_do_not_pass() {
+    let (far, edge) = listening().await;
+    let mut client = Http2::connect(edge.listen()).await;
+    let names = CLAIMS.map(str::to_ascii_lowercase);
+    let fine = Request::post("far", "/", "").without_length().header("x-fine", "1");
+    let call = names.iter().fold(fine, |call, name| call.header(name, "6.6.6.6"));
+    let mut asked = client.begin(&call).await;
+    asked.fill(b"a", false).await;
+    let mut trailers: HeaderMap = names.iter().map(|name| claim(name)).collect();
+    trailers.insert("x-last", HeaderValue::from_static("1"));
+    asked.body.send_trailers(trailers).expect("a stream that is open");
+    let answer = asked.read().await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"), "{answer:?}");
+    let heard = far.heard().concat();
+    assert!(heard.contains("x-fine: 1\r\n") && heard.contains("x-last: 1\r\n"), "{heard}");
+    assert!(!heard.contains("6.6.6.6"), "{heard}");
+}
+
+fn claim(name: &str) -> (HeaderName, HeaderValue) {
+    (name.parse().expect("a name"), HeaderValue::from_static("6.6.6.6"))
 }
 
 #[tokio::test]
