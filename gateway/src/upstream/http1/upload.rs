@@ -80,7 +80,7 @@ pub(super) enum Sending {
     Here(Work),
     /// While the response is read.
     Apart(Apart),
-    /// Some of it, but the app takes no more.
+    /// Some of it, but the app takes no more, or there is no more.
     Stopped,
 }
 
@@ -121,7 +121,10 @@ impl Sending {
                 *self = Self::Stopped;
                 Ok(())
             }
-            Poll::Ready(Err(Stop::Client)) => Err(Failed),
+            Poll::Ready(Err(Stop::Client)) => {
+                *self = Self::Stopped;
+                Err(Failed)
+            }
         }
     }
 
