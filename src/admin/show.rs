@@ -231,11 +231,21 @@ fn any(values: &Value) -> String {
     if listed.is_empty() { "any".to_owned() } else { listed }
 }
 
-/// All conditions, in one line: `POST api.localhost /deploy`.
+/// All conditions, in a cell of a table: `POST api.localhost /deploy`. `admin limits show NAME` has all values.
 fn matches(matches: &Value) -> String {
-    let conditions = ["methods", "hosts", "paths"].map(|name| listed(&matches[name]));
+    let conditions = ["methods", "hosts", "paths"].map(|name| beginning(&matches[name]));
     let conditions: Vec<_> = conditions.into_iter().filter(|listed| !listed.is_empty()).collect();
     if conditions.is_empty() { "all requests".to_owned() } else { conditions.join(" ") }
+}
+
+/// Two values, or the first of more: a table must fit on a screen.
+fn beginning(values: &Value) -> String {
+    match values.as_array().map(Vec::as_slice) {
+        Some([first, _, rest @ ..]) if !rest.is_empty() => {
+            format!("{} and {} more", first.as_str().unwrap_or_default(), rest.len() + 1)
+        }
+        Some(_) | None => listed(values),
+    }
 }
 
 /// What an entry of the audit says has changed: of an app its state, of a limit its numbers.
@@ -253,4 +263,20 @@ fn change(entry: &Value) -> String {
         Some(_) | None => return String::new(),
     };
     if before == after { before } else { format!("{before} → {after}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_many_values_a_table_has_the_first() {
+        let shown =
+            |paths: &[&str]| matches(&json!({ "hosts": ["a.test"], "paths": paths, "methods": ["POST"] }));
+        assert_eq!(shown(&[]), "POST a.test");
+        assert_eq!(shown(&["/a", "/b"]), "POST a.test /a /b");
+        assert_eq!(shown(&["/a", "/b", "/c", "/d"]), "POST a.test /a and 3 more");
+    }
 }
