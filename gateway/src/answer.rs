@@ -26,6 +26,7 @@ use crate::conn::Violation;
 use crate::language::Language;
 use crate::page::words::Words;
 use crate::page::{self, RefusalPage};
+use crate::spans;
 use crate::upstream::Fault;
 use call::Outcome;
 use table::Row;
@@ -219,7 +220,7 @@ impl Row {
             headers.insert(PROXY_STATUS.clone(), status);
         }
         if let Some(after) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(spans::seconds(after)));
         }
         headers.extend(self.headers.iter().cloned());
     }
@@ -237,7 +238,7 @@ pub fn waiting(waiting: &page::Waiting<'_>) -> Response<Body> {
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     headers.extend(page::HEADERS.iter().cloned());
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(waiting.reload_after)));
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(spans::seconds(waiting.reload_after)));
     let status = "loco-edge; error=destination_unavailable; details=\"waking\"";
     headers.insert(PROXY_STATUS.clone(), HeaderValue::from_static(status));
     response
@@ -295,10 +296,4 @@ pub fn events(pieces: mpsc::Receiver<Bytes>) -> Response<Body> {
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     headers.insert(PROXY_STATUS.clone(), HeaderValue::from_static("loco-edge; details=\"events\""));
     response
-}
-
-/// Whole seconds, rounded up, one at least: who comes back too early is refused again.
-fn seconds(duration: Duration) -> u64 {
-    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    seconds.max(1)
 }

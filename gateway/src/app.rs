@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::balance::{Endpoints, retry};
 use crate::note::{Note, Notes};
+use crate::spans::micros;
 use crate::telemetry::AppStats;
 use crate::upstream::{Findings, Peer, Spoken};
 
@@ -254,10 +255,6 @@ impl App {
             self.notes.send(Note::Touched(self.clone()));
         }
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Which note was read.

@@ -39,6 +39,7 @@ pub mod pipeline;
 pub mod probe;
 pub mod redirect;
 pub mod session;
+mod spans;
 mod stop;
 pub mod table;
 pub mod telemetry;

@@ -113,8 +113,8 @@ impl Pipeline {
 
     /// What is too large is refused by what its head says, before it wakes anything.
     fn check_length(&self, request: &Request<conn::RequestBody>, route: &Arc<Route>) -> Result<(), Stop> {
-        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        let length = length.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| conn::framing::length(length.as_bytes())).unwrap_or(0);
         if length > self.worker.settings.max_body {
             return Err(Stop::at(route, Refusal::BodyTooLarge));
         }

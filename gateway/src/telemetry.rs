@@ -17,6 +17,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use crate::answer::Refusal;
 use crate::delivery::Ending;
 use crate::limit::{Figures, Limits, Whose};
+use crate::spans;
 use crate::table::{Route, Table};
 
 /// Upper bounds of the duration's buckets, in seconds.
@@ -56,7 +57,7 @@ impl AppStats {
         let seconds = took.as_secs_f64();
         let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
         self.buckets[bucket].fetch_add(1, Relaxed);
-        self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        self.micros.fetch_add(spans::micros(took), Relaxed);
         if let Some(kind) = ENDINGS.iter().position(|(_, kind)| *kind == ending) {
             self.broken_off[kind].fetch_add(1, Relaxed);
         }

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Code, seconds};
+use super::Code;
+use crate::spans;
 
 static STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -43,7 +44,7 @@ impl Outcome {
         }
         // gRFC A6, "Pushback": clients that repeat calls by themselves wait for so long.
         if let Some(after) = self.retry_after {
-            trailers.insert(PUSHBACK.clone(), HeaderValue::from(seconds(after).saturating_mul(1_000)));
+            trailers.insert(PUSHBACK.clone(), HeaderValue::from(spans::seconds(after).saturating_mul(1_000)));
         }
         trailers
     }

@@ -25,6 +25,8 @@ use tokio::time::Instant;
 use member::Member;
 use pick::{Standing, pick};
 
+use crate::spans::micros;
+
 /// An app's endpoints, shared by all threads; at least two.
 #[derive(Debug)]
 pub struct Endpoints {
@@ -146,10 +148,6 @@ impl Drop for Share {
     fn drop(&mut self) {
         self.member.end();
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::counts::Denied;
 use crate::answer::Refusal;
+use crate::spans;
 
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -48,7 +49,7 @@ impl Told {
             }
             name.push(character);
         }
-        let after = whole_seconds(self.denied.retry_after());
+        let after = spans::seconds(self.denied.retry_after());
         let (policy, state) = match self.denied {
             Denied::Rate(_) => (self.rate_policy(), format!("r=0;t={after}")),
             Denied::Open => (self.concurrency_policy(), "r=0".to_owned()),
@@ -66,7 +67,7 @@ impl Told {
             let window = rate.per.as_nanos() * u128::from(rate.burst.get()) / u128::from(rate.count.get());
             let window = Duration::from_nanos(u64::try_from(window).unwrap_or(u64::MAX));
             // Writing to a text does not fail.
-            let _written = write!(policy, "q={};w={}", rate.burst, whole_seconds(window));
+            let _written = write!(policy, "q={};w={}", rate.burst, spans::seconds(window));
         }
         policy
     }
@@ -75,11 +76,6 @@ impl Told {
         let most = self.limit.concurrency.map_or(0, std::num::NonZero::get);
         format!("q={most};qu=\"concurrent-requests\"")
     }
-}
-
-/// Rounded up: who comes back too early is refused again.
-fn whole_seconds(span: Duration) -> u64 {
-    (span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(1)
 }
 
 /// How often a limit refused whom.
