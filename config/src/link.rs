@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::model::{App, AppId, Endpoint, Limit};
+use crate::model::{App, AppId, Endpoint, Limit, Rule};
 
 /// How many messages may wait in each direction. Both ends coalesce per app, so this is not one per request.
 pub const LINK_CAPACITY: usize = 4_096;
@@ -45,6 +45,14 @@ pub enum ToGateway {
     Table(Table),
     /// All limits; replaces what was before, but for the counts of those that have kept their name.
     Limits(Limits),
+    /// The answer to [`ToRevive::Renew`]: what was said of endpoints may be relied on for `valid`, counted from when the
+    /// question was sent.
+    Lease {
+        /// As in the question.
+        renewal: u64,
+        /// For how long.
+        valid: Duration,
+    },
     /// An app's state has changed.
     State {
         /// Which app.
@@ -70,6 +78,8 @@ pub struct Table {
     pub generation: u64,
     /// The apps, each with its state; those no longer in it are gone.
     pub apps: Vec<(Arc<App>, Status)>,
+    /// Which requests go where; at one host the first that matches decides.
+    pub rules: Vec<Arc<Rule>>,
     /// Apps of an earlier table that are about to be ended: answered with [`ToRevive::Quiesced`] when every thread has
     /// seen this table, and what is open at them is told as ever.
     pub leaving: Vec<(AppId, Round)>,
@@ -210,17 +220,38 @@ pub enum Failure {
     Unhealthy,
     /// It was up and then ended, again and again; or it was up and then nobody listened any more.
     Crashed,
+    /// Its image cannot be fetched.
+    ImagePull,
+    /// It was ended for want of memory (its own limit) before it was up.
+    OutOfMemory,
+    /// No node takes it: of those that match what it asks for, none has the room.
+    Unschedulable,
+    /// A quota of its namespace does not let it run.
+    Quota,
+    /// The cluster refuses it: an admission policy, or a right that is missing.
+    Denied,
+    /// A volume of its cannot be had.
+    Volume,
+    /// The platform did not answer, so nothing could be done about it.
+    PlatformDown,
 }
 
 impl Failure {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 13] = [
         Self::ProgramNotFound,
         Self::NotStarted,
         Self::ExitedEarly,
         Self::NeverListened,
         Self::Unhealthy,
         Self::Crashed,
+        Self::ImagePull,
+        Self::OutOfMemory,
+        Self::Unschedulable,
+        Self::Quota,
+        Self::Denied,
+        Self::Volume,
+        Self::PlatformDown,
     ];
 
     /// The code in answers, in the API, in metrics and in logs.
@@ -232,6 +263,13 @@ impl Failure {
             Self::NeverListened => "never-listened",
             Self::Unhealthy => "unhealthy",
             Self::Crashed => "crashed",
+            Self::ImagePull => "image-pull",
+            Self::OutOfMemory => "out-of-memory",
+            Self::Unschedulable => "unschedulable",
+            Self::Quota => "quota",
+            Self::Denied => "denied",
+            Self::Volume => "volume",
+            Self::PlatformDown => "platform-down",
         }
     }
 }
@@ -243,6 +281,19 @@ pub enum ToRevive {
     Wake {
         /// Which app.
         app: AppId,
+    },
+    /// Asks for the routing lease, anew. A gateway without one dials no endpoint that it was told of before: the address
+    /// may by now be another tenant's.
+    Renew {
+        /// Grows with each; returned in [`ToGateway::Lease`].
+        renewal: u64,
+    },
+    /// This much of a table is in use; what is named here was refused, and is as it was before.
+    InUse {
+        /// As in [`Table`].
+        generation: u64,
+        /// What was refused, by its name, and why.
+        refused: Vec<(String, String)>,
     },
     /// These limits hold for every request from now on.
     LimitsInUse {

@@ -86,6 +86,8 @@ impl Session {
                         let _left = ready.take().map(|ready| ready.send(()));
                     }
                     Some(ToGateway::Limits(limits)) => self.limit(limits).await,
+                    // Within one process nothing comes between the halves, so the endpoints it was told of are right.
+                    Some(ToGateway::Lease { .. }) => {}
                     Some(ToGateway::State { app, status }) => self.change(&app, status).await,
                     None => return,
                 },

@@ -15,7 +15,7 @@ pub(super) fn announce(loaded: &Loaded, addresses: &Addresses) {
         let name = app.name.as_str();
         let state = match app.source {
             Source::Process(_) => "asleep",
-            Source::Upstreams(_) => "always up",
+            Source::Upstreams(_) | Source::Service(_) => "always up",
         };
         let own = addresses.apps.get(name).map(ToString::to_string).unwrap_or_default();
         for (index, route) in app.routes.iter().enumerate() {

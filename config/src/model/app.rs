@@ -17,7 +17,7 @@ pub struct App {
     pub name: AppName,
     /// Whose it is.
     pub tenant: Tenant,
-    /// Which requests are its own: hosts × paths, at least one.
+    /// Where visitors reach it: hosts × paths, at least one. Which requests it gets is the rules' word ([`super::Rule`]).
     pub routes: Vec<RouteMatch>,
     /// What runs it.
     pub source: Source,
@@ -110,6 +110,50 @@ pub enum Source {
     Process(ProcessSpec),
     /// Somebody else runs it at these addresses; it never sleeps.
     Upstreams(Vec<Endpoint>),
+    /// A Service of a Kubernetes cluster. Its endpoints come and go; they are told as the app's state.
+    Service(Service),
+}
+
+/// A Service of a Kubernetes cluster (core/v1), by one of its ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its cluster IP and port: what a gateway dials that nobody keeps up to date. A headless Service has none.
+    pub cluster: Option<SocketAddr>,
+    /// What the Service selects, if that is one workload and nothing else; else its endpoints are somebody else's
+    /// matter, and the app never sleeps.
+    pub workload: Option<Workload>,
+}
+
+/// What runs an app on Kubernetes (apps/v1), in the namespace of its Service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Workload {
+    /// Its kind.
+    pub kind: WorkloadKind,
+    /// Its name.
+    pub name: Box<str>,
+}
+
+/// A kind of workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WorkloadKind {
+    /// A Deployment.
+    Deployment,
+    /// A StatefulSet.
+    StatefulSet,
+}
+
+impl WorkloadKind {
+    /// The kind as Kubernetes spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+        }
+    }
 }
 
 /// Where an app listens.

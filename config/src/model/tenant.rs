@@ -13,6 +13,16 @@ impl AppId {
         Self(name.0.clone())
     }
 
+    /// The id of an object of a cluster: `NAMESPACE/NAME`, which Kubernetes makes unique.
+    pub fn from_object(namespace: &str, name: &str) -> Self {
+        Self(format!("{namespace}/{name}").into())
+    }
+
+    /// The id that the platform itself has for it.
+    pub fn from_label(label: &Label) -> Self {
+        Self(label.0.clone())
+    }
+
     /// The id as it is sent in `loco-app-id`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -25,7 +35,8 @@ impl fmt::Display for AppId {
     }
 }
 
-/// An app's name: one DNS label (RFC 1123, section 2.1), because it becomes part of a host name.
+/// An app's name, unique. In a file it is one DNS label (RFC 1123, section 2.1), because it becomes part of a host name;
+/// of an object of a cluster it is `NAME.NAMESPACE`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppName(Arc<str>);
 
@@ -46,6 +57,11 @@ impl AppName {
             && !text.starts_with('-')
             && !text.ends_with('-');
         if right { Ok(Self(text.into())) } else { Err(AppNameError) }
+    }
+
+    /// The name of an object of a cluster; Kubernetes lets it be made of DNS labels only.
+    pub fn from_object(namespace: &str, name: &str) -> Self {
+        Self(format!("{name}.{namespace}").into())
     }
 
     /// The name.

@@ -53,6 +53,34 @@ pub fn failure(failure: Failure) -> Words {
             title: "This app has stopped.",
             text: "It was open, and then it broke off. You did nothing wrong.",
         },
+        Failure::ImagePull => Words {
+            title: "This app could not be fetched.",
+            text: "What it is made of is not where it should be. You did nothing wrong; its owner has to put it right.",
+        },
+        Failure::OutOfMemory => Words {
+            title: "This app needs more memory than it has.",
+            text: "It was ended while it was starting. You did nothing wrong; its owner has to give it more.",
+        },
+        Failure::Unschedulable => Words {
+            title: "There is no room for this app just now.",
+            text: "No machine could take it. You did nothing wrong; try again in a while.",
+        },
+        Failure::Quota => Words {
+            title: "This app may not start now.",
+            text: "Its owner has used up what they may use. You did nothing wrong.",
+        },
+        Failure::Denied => Words {
+            title: "This app was not allowed to start.",
+            text: "A rule of the platform is against it. You did nothing wrong; its owner has to look.",
+        },
+        Failure::Volume => Words {
+            title: "This app is missing its data.",
+            text: "A place where it keeps things could not be opened. You did nothing wrong; its owner has to look.",
+        },
+        Failure::PlatformDown => Words {
+            title: "This app cannot be started just now.",
+            text: "The platform that runs it does not answer. You did nothing wrong; try again in a while.",
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use config::link::{self, Activity, Depth, Instance, Phase, ReviveEnd, Round, Status, ToGateway, ToRevive};
 use config::model::{
     After, App, AppId, AppName, Check, Health, HostPattern, Label, Limit, PathPrefix, ProcessSpec,
-    RouteMatch, SleepPolicy, Source, Tenant, WakeMode, WakePolicy,
+    RouteMatch, Rule, SleepPolicy, Source, Tenant, WakeMode, WakePolicy,
 };
 use config::settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -159,9 +159,10 @@ impl Edge {
         apps: impl IntoIterator<Item = (App, Status)>,
         leaving: impl IntoIterator<Item = (&str, Round)>,
     ) {
-        let apps = apps.into_iter().map(|(app, status)| (Arc::new(app), status)).collect();
+        let apps: Vec<_> = apps.into_iter().map(|(app, status)| (Arc::new(app), status)).collect();
         let leaving = leaving.into_iter().map(|(name, round)| (id(name), round)).collect();
-        self.tell(ToGateway::Table(link::Table { generation: 1, apps, leaving })).await;
+        let rules = apps.iter().flat_map(|(app, _)| Rule::of_app(app)).collect();
+        self.tell(ToGateway::Table(link::Table { generation: 1, apps, rules, leaving })).await;
     }
 
     pub(super) async fn change(&self, app: &str, status: Status) {

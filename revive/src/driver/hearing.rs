@@ -14,6 +14,7 @@ impl Driver {
     pub(super) fn hear(&mut self, gateway: GatewayId, message: ToRevive) {
         match message {
             ToRevive::Wake { app } => self.wanted(gateway, &app),
+            ToRevive::Renew { .. } | ToRevive::InUse { .. } => {}
             ToRevive::LimitsInUse { generation } => self.limits_in_use(gateway, generation),
             ToRevive::Unwanted { app } => self.unwanted(gateway, &app),
             ToRevive::Activity(activities) => {
@@ -47,13 +48,17 @@ impl Driver {
 
     /// What the platform says.
     pub(super) fn report(&mut self, report: Report) {
-        let Report { app, instance, event } = report;
+        let (app, instance, event) = match report {
+            Report::Happened { app, instance, event } => (app, instance, event),
+            Report::Stands { .. } | Report::Noted { .. } => return,
+        };
         let Some(record) = self.apps.get_mut(&app) else { return };
         let event = match event {
             platform::Event::Created { endpoint, pid } => {
                 record.pid = pid.map(|pid| (instance, pid));
                 Event::Created { instance, endpoint }
             }
+            platform::Event::Phase(_) | platform::Event::Endpoints(_) | platform::Event::Ails(_) => return,
             platform::Event::NotCreated(failure) => Event::NotCreated { instance, failure },
             platform::Event::Paused => Event::Paused { instance },
             platform::Event::Resumed => Event::Resumed { instance },

@@ -246,7 +246,9 @@ impl Driver {
             }
             Action::Pause(instance) => self.platform.submit(Command::Pause(instance)),
             Action::Resume(instance) => self.platform.submit(Command::Resume(instance)),
-            Action::Stop(instance) => self.platform.submit(Command::Stop(instance)),
+            Action::Stop(instance) => {
+                self.platform.submit(Command::Stop { instance, depth: Depth::Deep });
+            }
             Action::WakeEnded(ended) => self.wake_ended(id, ended, now),
             Action::Crashed(instance) => {
                 let exit = record.exit_of(Some(instance));

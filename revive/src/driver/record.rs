@@ -161,7 +161,7 @@ impl Record {
             Source::Process(_) => {
                 Life::Ours(stored.map_or(State::Deep { leaving: None }, |row| begun(row, now.0)))
             }
-            Source::Upstreams(_) => Life::Theirs,
+            Source::Upstreams(_) | Source::Service(_) => Life::Theirs,
         };
         let kept = stored.filter(|row| row.failures.is_some() || row.state == LastKnown::Asleep(Depth::Deep));
         let since = kept.map_or(now, |row| (monotonic(row.since, now), row.since.time()));
@@ -214,7 +214,7 @@ impl Record {
             (Life::Theirs, Source::Upstreams(endpoints)) => {
                 Some(Status::Awake { instance: Instance(0), endpoints: endpoints.as_slice().into() })
             }
-            (Life::Theirs, Source::Process(_)) => None,
+            (Life::Theirs, Source::Process(_) | Source::Service(_)) => None,
         }
     }
 

@@ -110,13 +110,15 @@ impl Driver {
         }
         let was_theirs = matches!(record.life, Life::Theirs);
         match (&next.app.source, was_theirs) {
-            (Source::Process(_), false) | (Source::Upstreams(_), true) => self.amend(id, next),
+            (Source::Process(_), false) | (Source::Upstreams(_) | Source::Service(_), true) => {
+                self.amend(id, next)
+            }
             (Source::Process(_), true) => {
                 let before = self.apps.remove(id);
                 self.add(next, before);
                 true
             }
-            (Source::Upstreams(_), false) => {
+            (Source::Upstreams(_) | Source::Service(_), false) => {
                 record.successor = Some(next);
                 self.delete(id);
                 true

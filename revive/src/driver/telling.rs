@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use config::link::{Phase, Status, Table, ToGateway};
+use config::model::Rule;
 
 use super::Driver;
 use super::record::Record;
@@ -35,7 +36,8 @@ impl Driver {
         let line = (&self.admission, self.typical.wake());
         let told = |record: &Record| Some((record.told_app().clone(), told(record, line, now)?));
         let apps = self.apps.values().filter_map(told).collect();
-        Table { generation: self.generation, apps, leaving: self.leaving() }
+        let rules = self.apps.values().flat_map(|record| Rule::of_app(record.told_app())).collect();
+        Table { generation: self.generation, apps, rules, leaving: self.leaving() }
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use config::link::{Failure, Instance};
-use config::model::{App, AppId};
+use config::link::{Depth, Failure, Instance, Phase};
+use config::model::{App, AppId, Endpoint};
 use tokio::sync::mpsc;
 
 pub mod process;
@@ -20,12 +20,29 @@ pub enum Command {
         /// The name of this run.
         instance: Instance,
     },
-    /// Light sleep. Answered by [`Event::Paused`], or [`Event::Exited`] if there is nothing to pause.
+    /// What runs of the app ([`Standing::Up`]) has this name from now on. Not answered; its events follow.
+    Adopt {
+        /// Which app.
+        app: Arc<App>,
+        /// The name of this run.
+        instance: Instance,
+    },
+    /// Light sleep of what can be paused. Answered by [`Event::Paused`], or [`Event::Exited`] if there is nothing to pause.
     Pause(Instance),
     /// The end of light sleep. Answered by [`Event::Resumed`], or [`Event::Exited`].
     Resume(Instance),
     /// End it, whatever its state: politely, then by force. Answered by [`Event::Exited`], always.
-    Stop(Instance),
+    Stop {
+        /// Which run.
+        instance: Instance,
+        /// What shall be left: of light sleep the workload without replicas, of deep sleep nothing that runs it, but
+        /// what is needed to make it again. A process leaves the same in both.
+        depth: Depth,
+    },
+    /// From light to deep sleep, of an app of which nothing runs. Answered by [`Report::Stands`].
+    Remove(Arc<App>),
+    /// The app is gone: nothing that was kept for it is needed any more. Not answered.
+    Forget(AppId),
 }
 
 /// What happened to an instance. After `NotCreated` or `Exited` nothing more comes about it.
@@ -38,7 +55,14 @@ pub enum Event {
         /// Of a process: its id, for people.
         pid: Option<u32>,
     },
-    /// It could not be started.
+    /// How far it is, before it is created: `Creating` to `Starting`, for people.
+    Phase(Phase),
+    /// The platform's own word on who of it takes requests; replaces what it said before. It holds once the platform has
+    /// called the first of them ready: until then what probers find counts.
+    Endpoints(Arc<[Endpoint]>),
+    /// It is there, or should be, and will not come up as it is: why, should it stay so. Before it is up only.
+    Ails(Failure),
+    /// It could not be started, or never will be up.
     NotCreated(Failure),
     /// It is paused.
     Paused,
@@ -72,19 +96,72 @@ impl fmt::Display for Exit {
     }
 }
 
-/// An [`Event`] with its subject.
+/// What a platform tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// Whose instance.
-    pub app: AppId,
-    /// Which.
-    pub instance: Instance,
-    /// What happened.
-    pub event: Event,
+pub enum Report {
+    /// Something happened to an instance.
+    Happened {
+        /// Whose.
+        app: AppId,
+        /// Which.
+        instance: Instance,
+        /// What.
+        event: Event,
+    },
+    /// How an app stands by somebody else's doing, or when nobody had asked before; also the answer to
+    /// [`Command::Remove`]. Of an app with an instance its events say it.
+    Stands {
+        /// Which app.
+        app: AppId,
+        /// How.
+        standing: Standing,
+    },
+    /// What people should know of an app: for its owner, never for visitors.
+    Noted {
+        /// Which app.
+        app: AppId,
+        /// What.
+        note: Note,
+    },
+}
+
+/// How an app stands on a platform that keeps it while we are away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It runs, or is about to, because somebody wants it to: a deploy, a scale by hand. To be taken over with
+    /// [`Command::Adopt`].
+    Up,
+    /// It is there without replicas, or not there but can be made again.
+    Asleep(Depth),
+    /// It was put back, unchanged, by something that does not know that it sleeps (GitOps, an operator): no deploy.
+    PutBack,
+    /// There is nothing that runs it, and nothing to make it of: requests find no backend.
+    Nothing,
+}
+
+/// A word about an app for its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Why it fails, in the platform's own words.
+    Why(Failure, String),
+    /// Sleeping would lose data, so it does not: what would be lost.
+    WouldLoseData(String),
+}
+
+/// What a platform makes of light sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Light {
+    /// The instance stays, paused, and goes on where it was: [`Command::Pause`], [`Command::Resume`].
+    Paused,
+    /// Nothing runs, but what runs it is there: [`Command::Stop`], and another start.
+    Stopped,
 }
 
 /// A platform: takes commands at once, reports later.
 pub trait Platform: Send {
+    /// What light sleep is here.
+    fn light(&self) -> Light;
+
     /// Carries out a command, in the background.
     fn submit(&mut self, command: Command);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::link::Instance;
+use config::link::{Depth, Instance};
 use config::model::{
     After, App, AppId, AppName, Check, Health, Host, HostPattern, Label, PathPrefix, ProcessSpec, RouteMatch,
     SleepPolicy, Source, Tenant, WakeMode, WakePolicy,
@@ -66,12 +66,13 @@ impl Edge {
 
     pub(crate) async fn event(&mut self, instance: Instance) -> Event {
         let report = timeout(DEADLINE, self.reports.recv()).await.expect("no report in time").unwrap();
-        assert_eq!(report.instance, instance, "{report:?}");
-        report.event
+        let (of, event) = happened(report);
+        assert_eq!(of, instance, "{event:?}");
+        event
     }
 
     pub(crate) async fn stop(&mut self, instance: Instance) -> Exit {
-        self.platform.submit(Command::Stop(instance));
+        self.platform.submit(stop(instance));
         self.exit(instance).await
     }
 
@@ -91,6 +92,19 @@ impl Edge {
     pub(crate) async fn pid(&self, file: &str) -> i32 {
         pid_in(&self.dir.path().join(file)).await
     }
+}
+
+/// What a report is about, and what it says.
+pub(crate) fn happened(report: Report) -> (Instance, Event) {
+    match report {
+        Report::Happened { instance, event, .. } => (instance, event),
+        other => panic!("processes do not stand by themselves: {other:?}"),
+    }
+}
+
+/// The command that ends a process.
+pub(crate) fn stop(instance: Instance) -> Command {
+    Command::Stop { instance, depth: Depth::Deep }
 }
 
 pub(crate) fn platform(state: &Path) -> (ProcessPlatform, mpsc::UnboundedReceiver<Report>) {
@@ -144,7 +158,7 @@ pub(crate) fn app(name: &str, command: &[&str], dir: &Path) -> App {
 pub(crate) fn spec(app: &mut App) -> &mut ProcessSpec {
     match &mut app.source {
         Source::Process(spec) => spec,
-        Source::Upstreams(_) => panic!("no process"),
+        Source::Upstreams(_) | Source::Service(_) => panic!("no process"),
     }
 }
 

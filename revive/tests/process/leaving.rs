@@ -9,7 +9,9 @@ use revive::platform::process::{Records, RecordsError, leftovers};
 use revive::platform::{self, Event, Platform};
 use tempfile::TempDir;
 
-use crate::harness::{DEADLINE, STOP_TIMEOUT, app, is_gone, pid_in, platform, runs, until, until_state};
+use crate::harness::{
+    DEADLINE, STOP_TIMEOUT, app, happened, is_gone, pid_in, platform, runs, until, until_state,
+};
 
 const STATE: &str = "EDGE_TO_BE_KILLED_STATE";
 const SCRIPT: &str = "EDGE_TO_BE_KILLED_SCRIPT";
@@ -26,7 +28,7 @@ async fn edge_to_be_killed() {
     while let Ok(Some(report)) = tokio::time::timeout(DEADLINE, reports.recv()).await {
         std::fs::write(Path::new(&dir).join("report"), format!("{report:?}\n")).unwrap();
         let wanted = std::fs::exists(Path::new(&dir).join("pause-wanted")).unwrap();
-        if wanted && matches!(report.event, Event::Created { .. }) {
+        if wanted && matches!(happened(report).1, Event::Created { .. }) {
             pid_in(&Path::new(&dir).join("leader")).await;
             platform.submit(platform::Command::Pause(Instance(1)));
         }

@@ -5,7 +5,7 @@ use config::link::{Failure, Instance};
 use revive::platform::{Command, Event, Exit, Platform};
 use tempfile::TempDir;
 
-use crate::harness::{Edge, is_free, script, spec, state, text_in, until};
+use crate::harness::{Edge, is_free, script, spec, state, stop, text_in, until};
 
 #[tokio::test]
 async fn a_program_that_ends_is_reported_with_its_status() {
@@ -141,7 +141,7 @@ async fn the_next_instance_of_an_app_starts_when_the_last_has_ended() {
     let mut edge = Edge::new();
     let (first, _) = edge.run(edge.shell("trap '' TERM; echo $$ > pid; while :; do sleep 1; done")).await;
     let pid = edge.pid("pid").await;
-    edge.platform.submit(Command::Stop(first));
+    edge.platform.submit(stop(first));
     let second = edge.start(edge.shell("exec sleep 60"));
     assert_eq!(edge.exit(first).await, Exit::Signal(9));
     assert_eq!(state(pid), None);
@@ -154,7 +154,7 @@ async fn orders_to_nobody_are_not_answered() {
     let mut edge = Edge::new();
     let (instance, _) = edge.run(edge.shell("exit 0")).await;
     edge.exit(instance).await;
-    for order in [Command::Pause, Command::Resume, Command::Stop] {
+    for order in [Command::Pause as fn(Instance) -> Command, Command::Resume, stop] {
         edge.platform.submit(order(instance));
         edge.platform.submit(order(Instance(99)));
     }

@@ -1,7 +1,9 @@
 use revive::platform::{Command, Event, Exit, Platform};
 use tokio::time::{Instant, timeout};
 
-use crate::harness::{DEADLINE, Edge, STOP_TIMEOUT, app, is_free, is_gone, runs, state, until};
+use crate::harness::{
+    DEADLINE, Edge, STOP_TIMEOUT, app, happened, is_free, is_gone, runs, state, stop, until,
+};
 
 #[tokio::test]
 async fn a_program_that_will_not_listen_is_ended_by_force() {
@@ -76,7 +78,7 @@ async fn a_crash_is_told_before_what_it_leaves_has_ended() {
     assert_eq!(edge.event(instance).await, Event::Ending(Exit::Code(7)));
     assert!(runs(child) && began.elapsed() < STOP_TIMEOUT, "told after {:?}", began.elapsed());
     // It is ending already.
-    edge.platform.submit(Command::Stop(instance));
+    edge.platform.submit(stop(instance));
     assert_eq!(edge.event(instance).await, Event::Exited(Exit::Code(7)));
     assert!(is_gone(child));
 }
@@ -104,7 +106,7 @@ async fn a_shutdown_ends_all_and_starts_no_more() {
     assert!(began.elapsed() < 3 * STOP_TIMEOUT + DEADLINE / 10, "one after the other: {:?}", began.elapsed());
     for _ in 0..3 {
         let report = edge.reports.try_recv().unwrap();
-        assert_eq!(report.event, Event::Exited(Exit::Signal(9)));
+        assert_eq!(happened(report).1, Event::Exited(Exit::Signal(9)));
     }
     assert!(pids.into_iter().all(is_gone));
     let refused = edge.start(edge.shell("exit 0"));
@@ -118,7 +120,7 @@ async fn a_dropped_platform_leaves_nothing_running() {
     let Edge { platform, mut reports, .. } = edge;
     drop(platform);
     let report = timeout(DEADLINE, reports.recv()).await.unwrap().unwrap();
-    assert!(matches!(report.event, Event::Exited(_)));
+    assert!(matches!(happened(report).1, Event::Exited(_)));
     assert!(is_free(address));
     assert_eq!(timeout(DEADLINE, reports.recv()).await.unwrap(), None);
 }

@@ -27,7 +27,7 @@ use crate::driver::braking::BrakesView;
 use crate::driver::reload::{Model, Reloaded};
 use crate::driver::view::AppView;
 use crate::driver::{Ask, Driver, Handle, NotAsleep, Parts};
-use crate::platform::{Command, Event, Platform, Report, Reports};
+use crate::platform::{Command, Event, Light, Platform, Report, Reports};
 use crate::store::{LoadedApps, Store, Writer};
 
 /// How long a test waits for what must happen, on paused time: less than any clock of the product.
@@ -104,6 +104,10 @@ pub(super) fn model(apps: impl IntoIterator<Item = App>, max_concurrent_wakes: u
 struct Submit(mpsc::UnboundedSender<Command>);
 
 impl Platform for Submit {
+    fn light(&self) -> Light {
+        Light::Paused
+    }
+
     fn submit(&mut self, command: Command) {
         self.0.send(command).unwrap();
     }
@@ -193,7 +197,8 @@ impl Edge {
             Command::Start { app, instance } => format!("start {} {instance}", app.id),
             Command::Pause(instance) => format!("pause {instance}"),
             Command::Resume(instance) => format!("resume {instance}"),
-            Command::Stop(instance) => format!("stop {instance}"),
+            Command::Stop { instance, depth: _ } => format!("stop {instance}"),
+            other => panic!("not of a process: {other:?}"),
         }
     }
 
@@ -204,7 +209,7 @@ impl Edge {
     }
 
     pub(super) fn report(&self, app: &str, instance: u64, event: Event) {
-        let report = Report { app: id(app), instance: Instance(instance), event };
+        let report = Report::Happened { app: id(app), instance: Instance(instance), event };
         self.reports.send(report).unwrap();
     }
 
@@ -356,7 +361,7 @@ impl Gateway {
                             return status;
                         }
                     }
-                    ToGateway::Limits(_) => {}
+                    ToGateway::Limits(_) | ToGateway::Lease { .. } => {}
                     ToGateway::Table(table) => panic!("nobody changed the table: {table:?}"),
                 }
             }

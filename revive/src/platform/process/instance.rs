@@ -96,7 +96,7 @@ impl Life {
     }
 
     fn report(&self, event: Event) {
-        let report = Report { app: self.app.id.clone(), instance: self.instance, event };
+        let report = Report::Happened { app: self.app.id.clone(), instance: self.instance, event };
         if self.shared.reports.send(report).is_err() {
             tell!(debug, &self.app, instance = self.instance.0, "nobody listens to reports any more");
         }

@@ -30,7 +30,7 @@ use self::instance::{Life, Order};
 use self::kin::{Kin, Marked};
 use self::port::Ports;
 use self::procfs::{Process, Processes};
-use super::{Command, Event, Platform, Report, Reports};
+use super::{Command, Event, Light, Platform, Report, Reports};
 
 mod adopted;
 mod ending;
@@ -184,7 +184,8 @@ impl ProcessPlatform {
     }
 
     fn refuse(&self, app: &App, instance: Instance) {
-        let report = Report { app: app.id.clone(), instance, event: Event::NotCreated(Failure::NotStarted) };
+        let event = Event::NotCreated(Failure::NotStarted);
+        let report = Report::Happened { app: app.id.clone(), instance, event };
         if self.shared.reports.send(report).is_err() {
             tracing::debug!(instance = instance.0, "nobody listens to reports any more");
         }
@@ -220,12 +221,18 @@ impl Run {
 }
 
 impl Platform for ProcessPlatform {
+    fn light(&self) -> Light {
+        Light::Paused
+    }
+
     fn submit(&mut self, command: Command) {
         match command {
             Command::Start { app, instance } => self.start(app, instance),
             Command::Pause(instance) => self.order(instance, Order::Pause),
             Command::Resume(instance) => self.order(instance, Order::Resume),
-            Command::Stop(instance) => self.order(instance, Order::Stop),
+            Command::Stop { instance, depth: _ } => self.order(instance, Order::Stop),
+            // Between runs there is nothing of a process, so nothing to take over, to remove or to forget.
+            Command::Adopt { .. } | Command::Remove(_) | Command::Forget(_) => {}
         }
     }
 }
