@@ -14,6 +14,8 @@ pub struct Settings {
     pub gateway: Gateway,
     /// Of the control plane: table `[revive]` of the file.
     pub revive: Revive,
+    /// Of a cluster: table `[kubernetes]` of the file.
+    pub kubernetes: Kubernetes,
 }
 
 /// What clients may send, and how long they may take.
@@ -198,6 +200,51 @@ impl Revive {
     /// How many starts may be under way: `max_concurrent_wakes`, or twice the cores.
     pub fn wake_slots(&self) -> usize {
         if self.max_concurrent_wakes == 0 { 2 * cores() } else { self.max_concurrent_wakes }
+    }
+}
+
+/// How a cluster is understood. Names are Kubernetes' own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kubernetes {
+    /// The GatewayClasses with this `controllerName` are ours.
+    pub controller: String,
+    /// The ports of listeners that gateways serve: a Gateway's listener with another one is not programmed.
+    pub ports: Vec<u16>,
+    /// Where gateways are reached, addresses or host names: told in the status of Gateways.
+    pub addresses: Vec<String>,
+    /// The names of tenants' namespaces, with `{org}`, `{workspace}` and `{app}` for what they say; labels win over it.
+    pub tenant_pattern: String,
+    /// The label, of a namespace or of what runs an app, with its organisation.
+    pub org_label: String,
+    /// The label with its workspace.
+    pub workspace_label: String,
+    /// The label with the app's id.
+    pub app_label: String,
+    /// The label with the app's name.
+    pub name_label: String,
+    /// Asked by POST to renew an image-pull secret whose `tokenExpiry` has passed; empty: nobody is.
+    pub pull_secret_hook: String,
+    /// Told by POST of each failure of an app; empty: nobody is.
+    pub failure_webhook: String,
+    /// Whether loco's Applications are apps.
+    pub loco: bool,
+}
+
+impl Default for Kubernetes {
+    fn default() -> Self {
+        Self {
+            controller: "edge.loco.io/gateway-controller".to_owned(),
+            ports: vec![80],
+            addresses: Vec::new(),
+            tenant_pattern: "wks-{workspace}-res-{app}".to_owned(),
+            org_label: "loco.dev/org-id".to_owned(),
+            workspace_label: "loco.dev/workspace-id".to_owned(),
+            app_label: "loco.dev/resource-id".to_owned(),
+            name_label: "loco.dev/app-name".to_owned(),
+            pull_secret_hook: String::new(),
+            failure_webhook: String::new(),
+            loco: false,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::Path;
 
-use config::load::{Loaded, parse};
+use config::load::{Loaded, parse, parse_platform};
 use config::settings::Settings;
 
 const APP: &str = "[[app]]\nname = \"hello\"\ncommand = [\"hello\"]\n";
@@ -33,6 +33,10 @@ fn fields(value: &impl Debug) -> Vec<String> {
     names.map(|(name, _)| name.to_owned()).collect()
 }
 
+fn cluster(text: &str) -> Loaded {
+    parse_platform("edge.toml", text, &[]).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"))
+}
+
 fn is_documented(table: &str, fields: Vec<String>) {
     let rows = rows(&format!("`[{table}]`: "));
     assert_eq!(rows.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), fields);
@@ -50,6 +54,17 @@ fn settings_of_the_gateway() {
 #[test]
 fn settings_of_revive() {
     is_documented("revive", fields(&Settings::default().revive));
+}
+
+#[test]
+fn settings_of_a_cluster() {
+    let rows = rows("`[kubernetes]`: ");
+    let keys: Vec<_> = rows.iter().map(|(key, _)| key.clone()).collect();
+    assert_eq!(keys, fields(&Settings::default().kubernetes));
+    for (key, default) in rows {
+        let text = format!("[kubernetes]\n{key} = {default}\n");
+        assert_eq!(cluster(&text).settings, Settings::default(), "{key}");
+    }
 }
 
 #[test]

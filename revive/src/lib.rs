@@ -16,6 +16,7 @@ pub mod brakes;
 pub mod clock;
 pub mod driver;
 pub mod idle;
+pub mod kubernetes;
 pub mod lifecycle;
 pub mod limits;
 pub mod metrics;

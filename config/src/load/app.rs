@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Defaults;
 use super::disk::{self, Disk};
 use super::draft::AppDraft;
 use super::policy;
@@ -190,6 +191,21 @@ fn warn_without_program(
     reader
         .warning(spot, format!("there is no program {program:?} {place}"))
         .help("until there is, a request for this app gets an error");
+}
+
+/// What holds for an app that says nothing itself.
+pub(super) fn defaults(common: &Common<'_>, reader: &mut Reader) -> Option<Defaults> {
+    let draft = AppDraft::default();
+    let nowhere = Spot::file(0..0);
+    let health = policy::health(&draft.health, &common.defaults.health, &nowhere, reader)?;
+    Some(Defaults {
+        tenant: tenant(&draft, common),
+        protocol: protocol(&draft, common.defaults, Some(&health), reader),
+        health,
+        sleep: policy::only_written(common.defaults),
+        wake: policy::wake(&draft, common.defaults, reader),
+        response_timeout: common.defaults.response_timeout.clone().value_or(RESPONSE_TIMEOUT),
+    })
 }
 
 fn tenant(draft: &AppDraft, common: &Common<'_>) -> Tenant {

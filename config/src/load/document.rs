@@ -7,7 +7,7 @@ use super::guess;
 use super::limit::{LIMIT, LimitDraft, MATCH};
 use super::passersby::PASSERSBY;
 use super::reader::{Field, Key, Reader, Slot, find, names};
-use super::settings::{GATEWAY, REVIVE};
+use super::settings::{GATEWAY, KUBERNETES, REVIVE};
 use super::text::Spot;
 use super::token::{ADMIN, AdminDraft, TOKEN};
 use super::upstream::ENDPOINT;
@@ -27,6 +27,8 @@ pub(super) struct Document {
     /// Each with the place where it begins.
     pub(super) limits: Vec<(LimitDraft, Spot)>,
     pub(super) admin: AdminDraft,
+    /// Where `[kubernetes]` begins.
+    pub(super) kubernetes: Option<Spot>,
     /// Apps are written, but not as apps are: that is one mistake, and that there are none would be no second one.
     pub(super) apps_are_misspelt: bool,
 }
@@ -46,6 +48,13 @@ pub(super) static TABLES: &[Key<Document>] = &[
     Key { name: "admin", take: |d, f, r| r.table(f, &[ADMIN], "in [admin]", &mut d.admin) },
     Key { name: "gateway", take: |d, f, r| r.table(f, &[GATEWAY], "in [gateway]", &mut d.settings.gateway) },
     Key { name: "revive", take: |d, f, r| r.table(f, &[REVIVE], "in [revive]", &mut d.settings.revive) },
+    Key {
+        name: "kubernetes",
+        take: |d, f, r| {
+            d.kubernetes = Some(f.key.clone());
+            r.table(f, &[KUBERNETES], "in [kubernetes]", &mut d.settings.kubernetes);
+        },
+    },
 ];
 
 /// Whether there is an `[app]`, `[[apps]]` or the like.
@@ -66,6 +75,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         (find(&[draft::SHARED], key).is_some(), "in an [[app]] or in [defaults]"),
         (find(&[GATEWAY], key).is_some(), "in [gateway]"),
         (find(&[REVIVE], key).is_some(), "in [revive]"),
+        (find(&[KUBERNETES], key).is_some(), "in [kubernetes]"),
         (find(&[draft::TENANT], key).is_some(), "in `tenant = { … }` of an [[app]] or [defaults]"),
         (find(&[draft::HEALTH], key).is_some(), "in `health = { … }` of an [[app]] or [defaults]"),
         (find(&[PASSERSBY], key).is_some(), "in `passersby = { … }` of an [[app]] or [defaults]"),
@@ -165,6 +175,8 @@ fn set(
         (key.take)(&mut document.settings.gateway, &field, reader);
     } else if let (Some(key), "revive") = (find(&[REVIVE], name), table) {
         (key.take)(&mut document.settings.revive, &field, reader);
+    } else if let (Some(key), "kubernetes") = (find(&[KUBERNETES], name), table) {
+        (key.take)(&mut document.settings.kubernetes, &field, reader);
     }
 }
 
@@ -175,5 +187,6 @@ fn variable_names() -> impl Iterator<Item = String> {
         |table: &'static str| move |key: &str| format!("{table}{SEPARATOR}{}", key.to_ascii_uppercase());
     let gateway = names(&[GATEWAY]).map(in_table("GATEWAY")).collect::<Vec<_>>();
     let revive = names(&[REVIVE]).map(in_table("REVIVE")).collect::<Vec<_>>();
-    top.into_iter().chain(gateway).chain(revive)
+    let kubernetes = names(&[KUBERNETES]).map(in_table("KUBERNETES")).collect::<Vec<_>>();
+    top.into_iter().chain(gateway).chain(revive).chain(kubernetes)
 }

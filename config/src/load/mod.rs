@@ -36,11 +36,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::model::{App, Host, Label, Limit, Token};
+use crate::model::{App, Health, Host, Label, Limit, Protocol, SleepPolicy, Tenant, Token, WakePolicy};
 use crate::settings::{ReviveUrl, Settings};
 
 mod app;
+mod cluster;
 mod disk;
 mod document;
 mod draft;
@@ -82,7 +84,9 @@ pub struct Loaded {
     pub domain: Host,
     /// Sizes and clocks.
     pub settings: Settings,
-    /// In the order of the file.
+    /// What holds for an app that says nothing else.
+    pub defaults: Defaults,
+    /// In the order of the file; none in the file of a platform.
     pub apps: Vec<Arc<App>>,
     /// In the order of the file, presets written out.
     pub limits: Vec<Arc<Limit>>,
@@ -92,11 +96,49 @@ pub struct Loaded {
     pub warnings: Mistakes,
 }
 
+/// What an app of a cluster is, where neither its objects nor a policy say otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// Whose it is, where its labels and its namespace do not say.
+    pub tenant: Tenant,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// When it is up.
+    pub health: Health,
+    /// When it sleeps: never, unless the file says so.
+    pub sleep: SleepPolicy,
+    /// What a request meets while it sleeps.
+    pub wake: WakePolicy,
+    /// How long it may take to begin its response.
+    pub response_timeout: Duration,
+}
+
+/// What a file is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// Apps of this machine.
+    Apps,
+    /// A platform, which knows its apps itself.
+    Platform,
+}
+
 /// Loads a file; `environment` is the process's variables, of which `LOCO_EDGE__…` and `PATH` matter.
 ///
 /// # Errors
 /// All that is wrong with the file or its variables; warnings among it.
 pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Mistakes> {
+    from_file(path, environment, About::Apps)
+}
+
+/// Loads the file of a platform: settings, defaults, limits and tokens, and no apps.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_platform(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Mistakes> {
+    from_file(path, environment, About::Platform)
+}
+
+fn from_file(path: &Path, environment: &[(String, String)], about: About) -> Result<Loaded, Mistakes> {
     let text = file::read(path)?;
     let name = path.display().to_string();
     let absolute = std::path::absolute(path).map_err(|error| {
@@ -104,7 +146,7 @@ pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Mis
         Mistakes::unreadable(&name, format!("the directory of the file is unknown: {error}"), help)
     })?;
     let base_dir = absolute.parent().unwrap_or(Path::new("/"));
-    read(&name, &text, base_dir, environment, &RealDisk)
+    read((&name, about), &text, base_dir, environment, &RealDisk)
 }
 
 /// Loads a text without a look at the disk, as if every directory and program in it were there. `name` is what
@@ -118,11 +160,19 @@ pub fn parse(
     base_dir: &Path,
     environment: &[(String, String)],
 ) -> Result<Loaded, Mistakes> {
-    read(name, text, base_dir, environment, &FullDisk)
+    read((name, About::Apps), text, base_dir, environment, &FullDisk)
+}
+
+/// Loads the text of a platform's file.
+///
+/// # Errors
+/// All that is wrong with the text or the variables; warnings among it.
+pub fn parse_platform(name: &str, text: &str, environment: &[(String, String)]) -> Result<Loaded, Mistakes> {
+    read((name, About::Platform), text, Path::new("/"), environment, &FullDisk)
 }
 
 fn read(
-    name: &str,
+    (name, about): (&str, About),
     source: &str,
     base_dir: &Path,
     variables: &[(String, String)],
@@ -141,7 +191,7 @@ fn read(
     let overlay = document::overlay(&mut document, variables, &mut reader);
     settings::contradictions(&document.settings, &mut reader);
     let search_path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());
-    let loaded = compile(document, source, &Surroundings { base_dir, search_path, disk }, &mut reader);
+    let loaded = compile(document, source, &Surroundings { about, base_dir, search_path, disk }, &mut reader);
 
     let mut findings = reader.into_findings();
     findings.retain(|f| {
@@ -157,6 +207,7 @@ fn read(
 
 /// What is around a file.
 struct Surroundings<'a> {
+    about: About,
     base_dir: &'a Path,
     search_path: Option<&'a str>,
     disk: &'a dyn Disk,
@@ -168,10 +219,7 @@ fn compile(
     around: &Surroundings<'_>,
     reader: &mut Reader,
 ) -> Option<Loaded> {
-    if document.apps.is_empty() && !document.apps_are_misspelt {
-        let end = Spot::file(source.trim_end().len()..source.len());
-        reader.missing(&end, "there are no apps in this file", "add [[app]] with `name` and `command`");
-    }
+    check_subject(&document, source, around.about, reader);
     let common = app::Common {
         domain: document.domain.value_or(Host::parse("localhost").ok()?),
         region: document.region.value_or(Label::parse("local").ok()?),
@@ -194,7 +242,37 @@ fn compile(
     }
     let limits = limit::settle(document.limits, reader);
     let tokens = token::settle(document.admin.tokens, reader);
+    let defaults = app::defaults(&common, reader)?;
     let app::Common { domain, region, environment, .. } = common;
     let warnings = Mistakes::default();
-    Some(Loaded { region, environment, domain, settings: document.settings, apps, limits, tokens, warnings })
+    Some(Loaded {
+        region,
+        environment,
+        domain,
+        settings: document.settings,
+        defaults,
+        apps,
+        limits,
+        tokens,
+        warnings,
+    })
+}
+
+/// A file is about apps, or about a platform.
+fn check_subject(document: &Document, source: &str, about: About, reader: &mut Reader) {
+    match (about, &document.kubernetes, document.apps.first()) {
+        (About::Apps, _, None) if !document.apps_are_misspelt => {
+            let end = Spot::file(source.trim_end().len()..source.len());
+            reader.missing(&end, "there are no apps in this file", "add [[app]] with `name` and `command`");
+        }
+        (About::Apps, Some(spot), _) => {
+            let help = "it is for the file of `loco-edge revive --config` and `loco-edge gateway --config`";
+            reader.mistake(spot, "[kubernetes] in a file of apps").help(help);
+        }
+        (About::Platform, _, Some((_, spot))) => {
+            let help = "on a cluster, routes and Services say which apps there are";
+            reader.mistake(spot, "an app in the file of a platform").help(help);
+        }
+        (About::Apps, None, _) | (About::Platform, _, None) => {}
+    }
 }

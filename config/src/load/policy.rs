@@ -51,6 +51,13 @@ pub(super) fn sleep(draft: &AppDraft, defaults: &AppDraft, reader: &mut Reader) 
     SleepPolicy { idle_after, remove_after }
 }
 
+/// When apps sleep of which nothing else is said: never, but for what is written. What is not written follows it.
+pub(super) fn only_written(defaults: &AppDraft) -> SleepPolicy {
+    let written = |slot: &Slot<After>| slot.clone().value_or(After::Never);
+    let (idle_after, remove_after) = (written(&defaults.idle_after), written(&defaults.remove_after));
+    SleepPolicy { idle_after, remove_after }
+}
+
 pub(super) fn wake(draft: &AppDraft, defaults: &AppDraft, reader: &mut Reader) -> WakePolicy {
     let page = draft.page_after.clone().or(&defaults.page_after);
     let hold = draft.hold_timeout.clone().or(&defaults.hold_timeout);

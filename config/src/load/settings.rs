@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::reader::{Key, Reader};
 use crate::model::Host;
-use crate::settings::{Gateway, Revive, ReviveUrl, Settings};
+use crate::settings::{Gateway, Kubernetes, Revive, ReviveUrl, Settings};
 
 /// A key that has the name of a field and sets it.
 macro_rules! field {
@@ -92,9 +92,23 @@ pub(super) static REVIVE: &[Key<Revive>] = &[
     field!(backoff_max, duration, MOMENT),
 ];
 
+pub(super) static KUBERNETES: &[Key<Kubernetes>] = &[
+    field!(controller, label_key, "edge.loco.io/gateway-controller"),
+    field!(ports, ports, 64),
+    field!(addresses, texts, "192.0.2.1"),
+    field!(tenant_pattern, tenant_pattern, "wks-{workspace}-res-{app}"),
+    field!(org_label, label_key, "loco.dev/org-id"),
+    field!(workspace_label, label_key, "loco.dev/workspace-id"),
+    field!(app_label, label_key, "loco.dev/resource-id"),
+    field!(name_label, label_key, "loco.dev/app-name"),
+    field!(pull_secret_hook, url_or_empty, "http://platform.example/renew"),
+    field!(failure_webhook, url_or_empty, "http://platform.example/failed"),
+    field!(loco, boolean_as, "true"),
+];
+
 /// Records settings that are right each by itself but not beside another.
 pub(super) fn contradictions(settings: &Settings, reader: &mut Reader) {
-    let Settings { gateway, revive } = settings;
+    let Settings { gateway, revive, kubernetes: _ } = settings;
     if gateway.max_request_line > gateway.max_head {
         let help = "a request line is part of the head: the smaller limit comes first";
         contradiction(["max_request_line", "max_head"], help, reader);

@@ -1,0 +1,252 @@
+//! Who leads: of several replicas of revive one puts apps to sleep and wakes them, the one that holds the Lease
+//! (coordination.k8s.io/v1).
+//!
+//! Nobody's wall clock is trusted: a lease is over when it has not changed for as long as it says, by the clock of
+//! whoever looks (client-go does the same; `renewTime` is for people). A holder counts from when it *sent* its last
+//! renewal, and stops a margin before the others may take over.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, PostParams};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How long a lease holds without a renewal.
+pub const DURATION: Duration = Duration::from_secs(10);
+/// How often its holder renews it, and the others look.
+const INTERVAL: Duration = Duration::from_secs(3);
+/// How much earlier than the others its holder takes it to be over: clocks may run 10 % apart.
+const MARGIN: Duration = Duration::from_secs(1);
+/// How long one call of the API server may take.
+const CALL: Duration = Duration::from_secs(2);
+/// After a call that failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// Where the holder says at which address gateways reach it.
+const LINK: &str = "edge.loco.io/link";
+
+/// Where the lease is, and who asks for it.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The Lease's name.
+    pub lease: String,
+    /// Never used twice: a replica that begins anew is another one.
+    pub identity: String,
+    /// Where gateways reach this replica, `HOST:PORT`.
+    pub link: String,
+}
+
+/// Whether this replica leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Another one does, or nobody.
+    Follows {
+        /// Where gateways reach the one that does.
+        leader: Option<String>,
+    },
+    /// It does.
+    Leads {
+        /// Grows with each change of leaders; the Lease's `leaseTransitions`.
+        epoch: u64,
+        /// Until then, unless it is renewed: from then on another one may.
+        until: Instant,
+    },
+}
+
+/// The lease as it was last seen.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    lease: Lease,
+    /// When this version was first seen.
+    since: Instant,
+}
+
+/// What is to be done about the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Duty {
+    /// Nobody holds it, or it was not renewed in time.
+    Take,
+    /// It is ours.
+    Renew,
+    /// Somebody else holds it.
+    Look,
+}
+
+/// Takes part in the election until it is dropped or `standing` is listened to no more.
+pub async fn elect(api: Api<Lease>, candidate: Candidate, standing: watch::Sender<Standing>) {
+    let mut seen: Option<Seen> = None;
+    loop {
+        let sent = Instant::now();
+        let duty = duty(seen.as_ref(), &candidate.identity, sent);
+        let called = timeout(CALL, act(&api, &candidate, duty, seen.as_ref())).await;
+        let answered = matches!(called, Ok(Ok(_)));
+        let next = match called {
+            Ok(Ok(lease)) => {
+                note(&mut seen, lease, Instant::now());
+                sent + INTERVAL
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the lease cannot be read or written");
+                Instant::now() + RETRY
+            }
+            Err(_) => {
+                tracing::warn!("the API server did not answer about the lease in time");
+                Instant::now() + RETRY
+            }
+        };
+        let ours = seen.as_ref().is_some_and(|seen| holder(&seen.lease) == Some(&candidate.identity));
+        // A renewal that was written counts from when it was sent, one that was not changes nothing.
+        let renewed = answered && ours && duty != Duty::Look;
+        let now = stands(&standing.borrow(), seen.as_ref(), ours, renewed.then_some(sent));
+        if !announce(&standing, now) {
+            return;
+        }
+        wait(&standing, next).await;
+    }
+}
+
+/// Waits for the next round; a lease that runs out before is over at that moment.
+async fn wait(standing: &watch::Sender<Standing>, next: Instant) {
+    let until = match &*standing.borrow() {
+        Standing::Leads { until, .. } => Some(*until),
+        Standing::Follows { .. } => None,
+    };
+    if let Some(until) = until.filter(|until| *until <= next) {
+        sleep_until(until).await;
+        tracing::error!("the lease could not be renewed in time: this replica leads no more");
+        let _nobody = standing.send_replace(Standing::Follows { leader: None });
+    }
+    sleep_until(next).await;
+}
+
+/// Whether anybody still listens.
+fn announce(standing: &watch::Sender<Standing>, now: Standing) -> bool {
+    standing.send_if_modified(|before| {
+        let changed = *before != now;
+        if std::mem::discriminant(before) != std::mem::discriminant(&now) {
+            tracing::info!(standing = ?now, "leadership");
+        }
+        *before = now;
+        changed
+    });
+    !standing.is_closed()
+}
+
+fn stands(before: &Standing, seen: Option<&Seen>, ours: bool, renewed: Option<Instant>) -> Standing {
+    match (ours, renewed, before) {
+        (true, Some(sent), _) => {
+            let epoch = seen.map_or(0, |seen| epoch(&seen.lease));
+            Standing::Leads { epoch, until: sent + DURATION - MARGIN }
+        }
+        (true, None, Standing::Leads { until, .. }) if Instant::now() < *until => before.clone(),
+        (true | false, _, _) => {
+            Standing::Follows { leader: seen.filter(|_| !ours).and_then(|seen| link(&seen.lease)) }
+        }
+    }
+}
+
+fn duty(seen: Option<&Seen>, identity: &str, now: Instant) -> Duty {
+    let Some(seen) = seen else { return Duty::Look };
+    match holder(&seen.lease) {
+        None => Duty::Take,
+        Some(holder) if holder == identity => Duty::Renew,
+        Some(_) if now >= seen.since + duration(&seen.lease) => Duty::Take,
+        Some(_) => Duty::Look,
+    }
+}
+
+/// A version that was not seen before is as old as its first sight.
+fn note(seen: &mut Option<Seen>, lease: Option<Lease>, now: Instant) {
+    let version = |lease: &Lease| lease.metadata.resource_version.clone();
+    *seen = match (seen.take(), lease) {
+        (Some(before), Some(lease)) if version(&before.lease) == version(&lease) => Some(before),
+        (_, Some(lease)) => Some(Seen { lease, since: now }),
+        // Deleted: as good as free.
+        (_, None) => Some(Seen { lease: Lease::default(), since: now }),
+    };
+}
+
+async fn act(
+    api: &Api<Lease>,
+    candidate: &Candidate,
+    duty: Duty,
+    seen: Option<&Seen>,
+) -> kube::Result<Option<Lease>> {
+    let written = match (duty, seen) {
+        (Duty::Look, _) | (_, None) => return api.get_opt(&candidate.lease).await,
+        (Duty::Take | Duty::Renew, Some(seen)) => {
+            let lease = claim(&seen.lease, candidate, duty);
+            // Both fail where somebody else was quicker: the resource version is no longer the one that was seen.
+            if lease.metadata.resource_version.is_some() {
+                api.replace(&candidate.lease, &PostParams::default(), &lease).await
+            } else {
+                api.create(&PostParams::default(), &lease).await
+            }
+        }
+    };
+    match written {
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
+            api.get_opt(&candidate.lease).await
+        }
+        written => written.map(Some),
+    }
+}
+
+/// The lease as it is written by whoever takes or renews it.
+fn claim(before: &Lease, candidate: &Candidate, duty: Duty) -> Lease {
+    let now = MicroTime(Timestamp::now());
+    let mut spec = before.spec.clone().unwrap_or_default();
+    if duty == Duty::Take {
+        let transitions = spec.lease_transitions.unwrap_or(0).saturating_add(1);
+        spec = LeaseSpec {
+            acquire_time: Some(now.clone()),
+            holder_identity: Some(candidate.identity.clone()),
+            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            lease_transitions: Some(transitions),
+            ..LeaseSpec::default()
+        };
+    }
+    spec.renew_time = Some(now);
+    let mut metadata = ObjectMeta { name: Some(candidate.lease.clone()), ..before.metadata.clone() };
+    metadata.annotations.get_or_insert_default().insert(LINK.to_owned(), candidate.link.clone());
+    Lease { metadata, spec: Some(spec) }
+}
+
+/// Gives the lease back, so that the next leader need not wait for its end.
+///
+/// # Errors
+/// Where the API server does not answer, or somebody else has taken it.
+pub async fn release(api: &Api<Lease>, candidate: &Candidate) -> kube::Result<()> {
+    let Some(mut lease) = api.get_opt(&candidate.lease).await? else { return Ok(()) };
+    if holder(&lease) != Some(&candidate.identity) {
+        return Ok(());
+    }
+    if let Some(spec) = &mut lease.spec {
+        spec.holder_identity = None;
+    }
+    api.replace(&candidate.lease, &PostParams::default(), &lease).await.map(drop)
+}
+
+fn holder(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+}
+
+fn epoch(lease: &Lease) -> u64 {
+    let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
+    transitions.and_then(|transitions| u64::try_from(transitions).ok()).unwrap_or(0)
+}
+
+fn duration(lease: &Lease) -> Duration {
+    let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+    seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(DURATION, Duration::from_secs)
+}
+
+fn link(lease: &Lease) -> Option<String> {
+    holder(lease)?;
+    lease.metadata.annotations.as_ref()?.get(LINK).cloned()
+}
+
+#[cfg(test)]
+mod tests;

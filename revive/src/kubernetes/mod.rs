@@ -1,0 +1,3 @@
+//! What a cluster says, and who of several replicas acts on it.
+
+pub mod lease;
