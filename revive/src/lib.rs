@@ -13,6 +13,7 @@
 pub mod admin;
 pub mod admission;
 pub mod brakes;
+pub mod capacity;
 pub mod clock;
 pub mod driver;
 pub mod idle;

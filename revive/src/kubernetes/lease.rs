@@ -84,8 +84,9 @@ pub async fn elect(api: Api<Lease>, candidate: Candidate, standing: watch::Sende
         let answered = matches!(called, Ok(Ok(_)));
         let next = match called {
             Ok(Ok(lease)) => {
-                note(&mut seen, lease, Instant::now());
-                sent + INTERVAL
+                let now = Instant::now();
+                note(&mut seen, lease, now);
+                next_round(seen.as_ref(), &candidate.identity, sent, now)
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the lease cannot be read or written");
@@ -104,6 +105,15 @@ pub async fn elect(api: Api<Lease>, candidate: Candidate, standing: watch::Sende
             return;
         }
         wait(&standing, next).await;
+    }
+}
+
+/// When to look again: at once where the lease was found to be free, at its end where nobody may renew it.
+fn next_round(seen: Option<&Seen>, identity: &str, sent: Instant, now: Instant) -> Instant {
+    match (duty(seen, identity, now), seen) {
+        (Duty::Take, _) => now,
+        (Duty::Look, Some(seen)) => (sent + INTERVAL).min(seen.since + duration(&seen.lease)),
+        (Duty::Look, None) | (Duty::Renew, _) => sent + INTERVAL,
     }
 }
 

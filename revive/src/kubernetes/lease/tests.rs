@@ -66,3 +66,14 @@ fn one_that_was_not_renewed_leads_until_its_time_is_over_and_no_longer() {
     let leader = Some("b.test:9902".to_owned());
     assert_eq!(stands(&leads, theirs.as_ref(), false, None), Standing::Follows { leader });
 }
+
+#[test]
+fn the_next_look_is_at_the_lease_s_end_where_that_comes_first() {
+    let now = Instant::now();
+    let old = seen(held("b", "1"), now - DURATION + Duration::from_secs(1));
+    assert_eq!(next_round(old.as_ref(), "a", now, now), now + Duration::from_secs(1));
+    let fresh = seen(held("b", "1"), now);
+    assert_eq!(next_round(fresh.as_ref(), "a", now, now), now + INTERVAL);
+    assert_eq!(next_round(seen(Lease::default(), now).as_ref(), "a", now, now), now);
+    assert_eq!(next_round(fresh.as_ref(), "b", now, now), now + INTERVAL);
+}
