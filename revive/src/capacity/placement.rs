@@ -15,9 +15,14 @@ pub struct Placement {
     pub tolerations: Vec<Toleration>,
 }
 
-/// A `nodeSelectorTerm`: all of these. An empty one matches no node.
+/// A `nodeSelectorTerm`: all of it. An empty one matches no node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Term(pub Vec<Expression>);
+pub struct Term {
+    /// What it asks of labels.
+    pub expressions: Vec<Expression>,
+    /// Whether it asks about fields of the node too, which is left to the scheduler.
+    pub fields: bool,
+}
 
 /// A `nodeSelectorRequirement` on a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +106,8 @@ impl Placement {
 
 impl Term {
     fn matches(&self, labels: &HashMap<String, String>) -> bool {
-        !self.0.is_empty() && self.0.iter().all(|expression| expression.matches(labels))
+        let says_something = self.fields || !self.expressions.is_empty();
+        says_something && self.expressions.iter().all(|expression| expression.matches(labels))
     }
 }
 

@@ -92,7 +92,7 @@ fn pods_run_only_where_they_may() {
     pod.placement.tolerations.push(Toleration { key: "gpu".into(), ..Toleration::default() });
     assert_eq!(cluster(&[("a", tainted)]).fits(&pod, 1), Ok(()));
     let not_x = Expression { key: "zone".into(), operator: Operator::NotIn, values: vec!["x".into()] };
-    pod.placement.affinity = Some(vec![Term(vec![not_x])]);
+    pod.placement.affinity = Some(vec![Term { expressions: vec![not_x], fields: false }]);
     let why = NoRoom::NoMatch { nodes: 1, why: "its node affinity" };
     assert_eq!(cluster(&[("a", labelled)]).fits(&pod, 1), Err(why));
 }

@@ -1,3 +1,4 @@
 //! What a cluster says, and who of several replicas acts on it.
 
 pub mod lease;
+pub mod room;
