@@ -9,7 +9,7 @@ use super::passersby::{self, PassersbyDraft};
 use super::reader::{Field, Key, Reader, Slot, shortened, slot, wrong_type};
 use super::text::Spot;
 use super::upstream;
-use crate::model::{After, AppName, Endpoint, HostPattern, Label, PathPrefix, Protocol, WakeMode};
+use crate::model::{After, AppName, Check, Endpoint, HostPattern, Label, PathPrefix, Protocol, WakeMode};
 
 /// An `[[app]]`, or `[defaults]` for all of them.
 #[derive(Clone, Debug, Default)]
@@ -44,9 +44,9 @@ pub(super) struct TenantDraft {
 /// `health = { … }`
 #[derive(Clone, Debug, Default)]
 pub(super) struct HealthDraft {
-    pub(super) http: Slot<String>,
+    pub(super) http: Slot<Check>,
     pub(super) tcp: Slot<bool>,
-    pub(super) grpc: Slot<String>,
+    pub(super) grpc: Slot<Check>,
     pub(super) timeout: Slot<Duration>,
     pub(super) grace: Slot<Duration>,
 }
@@ -85,9 +85,9 @@ pub(super) static SHARED: &[Key<AppDraft>] = &[
 pub(super) static TENANT: &[Key<TenantDraft>] = &[slot!(org, label), slot!(workspace, label)];
 
 pub(super) static HEALTH: &[Key<HealthDraft>] = &[
-    slot!(http, health_path),
+    slot!(http, http_check),
     slot!(tcp, Reader::boolean),
-    slot!(grpc, grpc_service),
+    slot!(grpc, grpc_check),
     slot!(timeout, |r: &mut Reader, f| r.duration(f, MOMENT)),
     slot!(grace, |r: &mut Reader, f| r.duration(f, MOMENT)),
 ];
@@ -238,18 +238,10 @@ fn protocol(reader: &mut Reader, field: &Field<'_>) -> Option<Protocol> {
     reader.word(field, [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("h2c", Protocol::H2c)])
 }
 
-fn health_path(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
-    const RIGHT: &str = "a path that begins with '/', without spaces, such as \"/healthz\"";
-    reader.parsed(field, "/healthz", |text| {
-        let right = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
-        if right { Ok(text.to_owned()) } else { Err(RIGHT) }
-    })
+fn http_check(reader: &mut Reader, field: &Field<'_>) -> Option<Check> {
+    reader.parsed(field, "/healthz", Check::http)
 }
 
-fn grpc_service(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
-    const RIGHT: &str = "a service's full name, such as \"shop.v1.Cart\", or \"\" for the server as a whole";
-    reader.parsed(field, "shop.v1.Cart", |text| {
-        let right = text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
-        if right { Ok(text.to_owned()) } else { Err(RIGHT) }
-    })
+fn grpc_check(reader: &mut Reader, field: &Field<'_>) -> Option<Check> {
+    reader.parsed(field, "shop.v1.Cart", Check::grpc)
 }

@@ -64,19 +64,8 @@ fn some_of(reader: &mut Reader, field: &Field<'_>) -> Option<NonZeroU32> {
 }
 
 fn methods(reader: &mut Reader, field: &Field<'_>) -> Option<Vec<String>> {
-    let methods = reader.list(field, r#"["POST"]"#, |r, f| r.parsed(f, "POST", method))?;
+    let methods = reader.list(field, r#"["POST"]"#, |r, f| r.parsed(f, "POST", LimitMatch::method))?;
     draft::some(reader, field, methods, "leave `methods` out for all of them, or name at least one")
-}
-
-/// A method's name is a token in which case matters (RFC 9110, section 9.1); all that are registered are in capitals.
-fn method(text: &str) -> Result<String, String> {
-    let capitals = text.to_ascii_uppercase();
-    let letters = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
-    match (letters, capitals == text) {
-        (true, true) => Ok(capitals),
-        (true, false) => Err(format!("did you mean \"{capitals}\"? A method's name is in capitals")),
-        (false, _) => Err("a method's name, such as \"POST\"".to_owned()),
-    }
 }
 
 /// What can be made of all drafts, each with the place where it begins.

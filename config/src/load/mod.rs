@@ -59,6 +59,7 @@ mod render;
 mod routes;
 mod secret;
 mod settings;
+mod span;
 mod syntax;
 mod text;
 mod token;
@@ -67,6 +68,7 @@ mod values;
 
 pub use mistake::{Mistake, Mistakes, Place, Related, Severity};
 pub use render::Colours;
+pub use span::{after, shown_span, span};
 
 use disk::{Disk, FullDisk, RealDisk};
 use document::Document;

@@ -11,11 +11,6 @@ use crate::model::{After, Check, Health, SleepPolicy, WakeMode, WakePolicy};
 
 const IDLE_AFTER: Duration = Duration::from_secs(15 * 60);
 const REMOVE_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
-const HEALTH_GRACE: Duration = Duration::from_secs(60);
-const PAGE_AFTER: Duration = Duration::from_secs(2);
-const HOLD_TIMEOUT: Duration = Duration::from_secs(30);
-const MAX_HELD: u32 = 10_000;
 
 /// What is not written follows what is: an app that never pauses is not removed either, and one that is removed
 /// early does not wait for a pause.
@@ -62,11 +57,12 @@ pub(super) fn wake(draft: &AppDraft, defaults: &AppDraft, reader: &mut Reader) -
     let page = draft.page_after.clone().or(&defaults.page_after);
     let hold = draft.hold_timeout.clone().or(&defaults.hold_timeout);
     let spot = page.written().or(hold.written()).map(|(_, spot)| spot.clone());
+    let fallback = WakePolicy::default();
     let policy = WakePolicy {
-        mode: draft.wake.clone().or(&defaults.wake).value_or(WakeMode::Auto),
-        page_after: page.value_or(PAGE_AFTER),
-        hold_timeout: hold.value_or(HOLD_TIMEOUT),
-        max_held: draft.max_held.clone().or(&defaults.max_held).value_or(MAX_HELD),
+        mode: draft.wake.clone().or(&defaults.wake).value_or(fallback.mode),
+        page_after: page.value_or(fallback.page_after),
+        hold_timeout: hold.value_or(fallback.hold_timeout),
+        max_held: draft.max_held.clone().or(&defaults.max_held).value_or(fallback.max_held),
         passersby: passersby::settled(&draft.passersby, &defaults.passersby),
     };
     let page_is_late = policy.mode == WakeMode::Auto && policy.page_after > policy.hold_timeout;
@@ -89,8 +85,9 @@ pub(super) fn health(
     let timeout = draft.timeout.clone().or(&defaults.timeout);
     let grace = draft.grace.clone().or(&defaults.grace);
     let spot = timeout.written().or(grace.written()).map_or(header, |(_, spot)| spot).clone();
-    let health =
-        Health { check, timeout: timeout.value_or(HEALTH_TIMEOUT), grace: grace.value_or(HEALTH_GRACE) };
+    let fallback = Health::default();
+    let (timeout, grace) = (timeout.value_or(fallback.timeout), grace.value_or(fallback.grace));
+    let health = Health { check, timeout, grace };
     if health.timeout > health.grace {
         let (timeout, grace) = (shown_duration(health.timeout), shown_duration(health.grace));
         reader
@@ -107,9 +104,9 @@ pub(super) fn health(
 fn check(draft: &HealthDraft, defaults: &HealthDraft, reader: &mut Reader) -> Option<Check> {
     let says_none = |d: &HealthDraft| d.http.is_absent() && d.tcp.is_absent() && d.grpc.is_absent();
     let written = if says_none(draft) { defaults } else { draft };
-    let http = written.http.written().map(|(path, spot)| (Check::Http { path: path.clone() }, spot));
+    let http = written.http.written().map(|(check, spot)| (check.clone(), spot));
     let tcp = written.tcp.written().filter(|(tcp, _)| **tcp).map(|(_, spot)| (Check::Tcp, spot));
-    let grpc = written.grpc.written().map(|(name, spot)| (Check::Grpc { service: name.clone() }, spot));
+    let grpc = written.grpc.written().map(|(check, spot)| (check.clone(), spot));
     let mut checks = [http, tcp, grpc].into_iter().flatten();
     if let Some((check, first)) = checks.next() {
         let Some((_, second)) = checks.next() else { return Some(check) };

@@ -13,7 +13,7 @@ use crate::model::{After, Rate, RateError};
 use crate::settings::{Secret, SecretError};
 
 /// The longest clock: far beyond it `Instant` ends.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+pub(super) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 
 impl Reader {
     /// Text without a NUL, which neither arguments, variables nor paths can have.

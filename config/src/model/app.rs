@@ -222,6 +222,43 @@ pub enum Check {
     },
 }
 
+impl Default for Health {
+    /// A TCP connection, within a second, a minute for the whole start.
+    fn default() -> Self {
+        Self { check: Check::Tcp, timeout: Duration::from_secs(1), grace: Duration::from_secs(60) }
+    }
+}
+
+/// Why a text is no path of a health check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a path that begins with '/', without spaces, such as \"/healthz\"")]
+pub struct CheckPathError;
+
+/// Why a text is no service of a health check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a service's full name, such as \"shop.v1.Cart\", or \"\" for the server as a whole")]
+pub struct CheckServiceError;
+
+impl Check {
+    /// A `GET` of this path.
+    ///
+    /// # Errors
+    /// Where it could not stand in a request's head as it is.
+    pub fn http(path: &str) -> Result<Self, CheckPathError> {
+        let right = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+        right.then(|| Self::Http { path: path.to_owned() }).ok_or(CheckPathError)
+    }
+
+    /// A question about this service.
+    ///
+    /// # Errors
+    /// Where no service of gRPC is called so.
+    pub fn grpc(service: &str) -> Result<Self, CheckServiceError> {
+        let right = service.len() <= 256 && service.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+        right.then(|| Self::Grpc { service: service.to_owned() }).ok_or(CheckServiceError)
+    }
+}
+
 /// A span of time, or never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
@@ -253,6 +290,18 @@ pub struct WakePolicy {
     pub max_held: u32,
     /// What those get who only look whether the app is there.
     pub passersby: Passersby,
+}
+
+impl Default for WakePolicy {
+    fn default() -> Self {
+        Self {
+            mode: WakeMode::Auto,
+            page_after: Duration::from_secs(2),
+            hold_timeout: Duration::from_secs(30),
+            max_held: 10_000,
+            passersby: Passersby::default(),
+        }
+    }
 }
 
 /// How visitors are treated that never keep an app awake, by their kind.

@@ -54,6 +54,23 @@ pub struct LimitMatch {
     pub methods: Vec<String>,
 }
 
+impl LimitMatch {
+    /// Parses a method's name: a token in which case matters (RFC 9110, section 9.1); all that are registered are in
+    /// capitals.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn method(text: &str) -> Result<String, String> {
+        let capitals = text.to_ascii_uppercase();
+        let letters = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
+        match (letters, capitals == text) {
+            (true, true) => Ok(capitals),
+            (true, false) => Err(format!("did you mean \"{capitals}\"? A method's name is in capitals")),
+            (false, _) => Err("a method's name, such as \"POST\"".to_owned()),
+        }
+    }
+}
+
 /// What requests are counted by. Parsed from, and shown as, `credential`, `client`, `tenant`, `workspace`, `app`,
 /// `header:NAME` or `claim:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -9,8 +9,9 @@ mod tenant;
 mod token;
 
 pub use app::{
-    After, App, Check, Endpoint, Health, Passersby, PathPrefix, PathPrefixError, ProcessSpec, Protocol,
-    RouteMatch, Service, SleepPolicy, Source, Treatment, WakeMode, WakePolicy, Workload, WorkloadKind,
+    After, App, Check, CheckPathError, CheckServiceError, Endpoint, Health, Passersby, PathPrefix,
+    PathPrefixError, ProcessSpec, Protocol, RouteMatch, Service, SleepPolicy, Source, Treatment, WakeMode,
+    WakePolicy, Workload, WorkloadKind,
 };
 pub use host::{Host, HostError, HostPattern};
 pub use limit::{Limit, LimitKey, LimitKeyError, LimitMatch, LimitNameError};
