@@ -39,3 +39,8 @@ pub const GROUP: &str = "edge.loco.io";
 pub(crate) const SPAN: &str = "^([0-9]+(ms|s|m|h|d))+$";
 /// A span of time, or `never`.
 pub(crate) const SPAN_OR_NEVER: &str = "^(never|([0-9]+(ms|s|m|h|d))+)$";
+
+/// A field's description is better than that of its type, which would take its place (`OptionalEnum` of kube).
+fn undescribed(schema: &mut schemars::Schema) {
+    schema.remove("description");
+}

@@ -71,6 +71,7 @@ pub struct SleepPolicySpec {
 /// How deep a sleep is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = super::undescribed)]
 pub enum DepthSpec {
     /// No replicas.
     Light,

@@ -40,6 +40,7 @@ pub struct WakeSpec {
 /// How requests to a sleeping app are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = super::undescribed)]
 pub enum WakeModeSpec {
     /// Browsers are held for a while, then get the waiting page.
     Auto,
@@ -72,6 +73,7 @@ pub struct PassersbySpec {
 
 /// What a passerby gets of an app that sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::undescribed)]
 pub enum TreatmentSpec {
     /// It wakes the app, and waits.
     #[serde(rename = "wake")]
