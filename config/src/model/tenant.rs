@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// Bytes of the longest identity or name: namespace, separator and name of an object of a cluster are 317 at most.
+const LONGEST: usize = 320;
+
 /// Identity of an app, unique on the platform; it survives a rename. On one machine it is the app's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppId(Arc<str>);
@@ -21,6 +24,15 @@ impl AppId {
     /// The id that the platform itself has for it.
     pub fn from_label(label: &Label) -> Self {
         Self(label.0.clone())
+    }
+
+    /// Parses an id, wherever it is from.
+    ///
+    /// # Errors
+    /// Where `text` is empty, longer than any, or could not be a header's value.
+    pub fn parse(text: &str) -> Result<Self, LabelError> {
+        let right = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if right { Ok(Self(text.into())) } else { Err(LabelError) }
     }
 
     /// The id as it is sent in `loco-app-id`.
@@ -62,6 +74,16 @@ impl AppName {
     /// The name of an object of a cluster; Kubernetes lets it be made of DNS labels only.
     pub fn from_object(namespace: &str, name: &str) -> Self {
         Self(format!("{name}.{namespace}").into())
+    }
+
+    /// Parses the name of an app of a file, or of an object of a cluster.
+    ///
+    /// # Errors
+    /// Where `text` is not lower-case DNS labels with dots between them.
+    pub fn parse_object(text: &str) -> Result<Self, AppNameError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+        let right = (1..=LONGEST).contains(&text.len()) && text.bytes().all(allowed);
+        if right { Ok(Self(text.into())) } else { Err(AppNameError) }
     }
 
     /// The name.

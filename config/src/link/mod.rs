@@ -1,5 +1,7 @@
 //! The messages between a gateway and revive. In `dev` they go over a channel; the types are plain, so that they
-//! can go over a wire. Times are durations, because clocks are not shared.
+//! can go over a wire ([`wire`]). Times are durations, because clocks are not shared.
+
+pub mod wire;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -39,7 +41,7 @@ pub fn channel() -> (GatewayEnd, ReviveEnd) {
 }
 
 /// What revive tells a gateway.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToGateway {
     /// All apps; replaces what was before.
     Table(Table),
@@ -63,7 +65,7 @@ pub enum ToGateway {
 }
 
 /// All limits of one generation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Grows with each change; returned in [`ToRevive::LimitsInUse`].
     pub generation: u64,
@@ -72,7 +74,7 @@ pub struct Limits {
 }
 
 /// All apps of one generation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Grows with each table.
     pub generation: u64,
@@ -292,7 +294,7 @@ pub enum ToRevive {
     InUse {
         /// As in [`Table`].
         generation: u64,
-        /// What was refused, by its name, and why.
+        /// What was refused, by its kind and name (`app/ID`, `rule/NAME`, `limit/NAME`), and why.
         refused: Vec<(String, String)>,
     },
     /// These limits hold for every request from now on.
