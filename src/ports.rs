@@ -27,7 +27,8 @@ impl Ports {
     /// # Errors
     /// Says which address is taken, and what to do.
     pub(crate) fn bind(listen: SocketAddr, apps: &[Arc<App>], stored: &[AppRow]) -> Result<Self, String> {
-        let main = Listener::bind(listen, Entry::Hosts).map_err(|error| taken("--listen", listen, &error))?;
+        let main = Listener::bind(listen, Entry::Hosts { port: None })
+            .map_err(|error| taken("--listen", listen, &error))?;
         let listen =
             main.address().map_err(|error| format!("cannot read the listener's address: {error}"))?;
         let before: HashMap<&AppId, u16> =

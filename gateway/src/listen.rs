@@ -40,8 +40,11 @@ const IMBALANCE: usize = 16;
 /// What a listener's requests are for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// Whichever app the host and path name.
-    Hosts,
+    /// Whichever app the rules name.
+    Hosts {
+        /// The listener's port by its Gateway, which the rules know it by; `None` where there is but one kind of listener.
+        port: Option<u16>,
+    },
     /// This app, whatever the host: its own port, for its neighbours.
     App(AppId),
 }
@@ -150,7 +153,10 @@ pub struct Post {
 
 /// The listeners of one thread, each a task.
 #[derive(Debug, Default)]
-pub struct Accepting(RefCell<HashMap<Option<AppId>, Task>>);
+pub struct Accepting {
+    hosts: RefCell<Vec<Task>>,
+    apps: RefCell<HashMap<AppId, Task>>,
+}
 
 #[derive(Debug)]
 struct Task {
@@ -161,7 +167,8 @@ struct Task {
 impl Accepting {
     /// Accepts no more, anywhere; what waits in the kernel's queues is left to the other threads, or lost with the last.
     pub async fn end(&self) {
-        let tasks: Vec<Task> = self.0.borrow_mut().drain().map(|(_, task)| task).collect();
+        let mut tasks: Vec<Task> = self.apps.borrow_mut().drain().map(|(_, task)| task).collect();
+        tasks.append(&mut self.hosts.borrow_mut());
         for Task { task, .. } in tasks {
             task.abort();
             // Its socket is closed when it has ended; that it was told to is no error.
@@ -173,10 +180,7 @@ impl Accepting {
 impl Post {
     /// Accepts connections at a listener from now on.
     pub fn listen(&self, listener: Listener) {
-        let app = match &listener.entry {
-            Entry::Hosts => None,
-            Entry::App(app) => Some(app.clone()),
-        };
+        let entry = listener.entry.clone();
         let close_up = Rc::new(Notify::new());
         let (post, told) = (self.clone(), close_up.clone());
         let task = tokio::task::spawn_local(async move {
@@ -184,14 +188,20 @@ impl Post {
                 tracing::error!(%error, "a listener cannot be used");
             }
         });
-        if let Some(before) = self.accepting.0.borrow_mut().insert(app, Task { task, close_up }) {
-            before.close_up.notify_one();
+        let task = Task { task, close_up };
+        match entry {
+            Entry::Hosts { .. } => self.accepting.hosts.borrow_mut().push(task),
+            Entry::App(app) => {
+                if let Some(before) = self.accepting.apps.borrow_mut().insert(app, task) {
+                    before.close_up.notify_one();
+                }
+            }
         }
     }
 
     /// Accepts no more connections at an app's own port.
     pub fn close_up(&self, app: &AppId) {
-        if let Some(task) = self.accepting.0.borrow_mut().remove(&Some(app.clone())) {
+        if let Some(task) = self.accepting.apps.borrow_mut().remove(app) {
             task.close_up.notify_one();
         }
     }

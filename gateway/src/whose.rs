@@ -37,7 +37,7 @@ impl Pipeline {
         let table = self.worker.table.load();
         let found = match &self.entry {
             Entry::App(app) => table.of_app(app).ok_or(NoRoute::UnknownHost),
-            Entry::Hosts => {
+            Entry::Hosts { .. } => {
                 let mut buffer = host::Buffer::default();
                 let host = host::of(request, &mut buffer).unwrap_or_default();
                 if loco::is_revive(&self.worker, host) {

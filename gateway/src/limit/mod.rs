@@ -131,11 +131,11 @@ impl Limits {
             }
         };
         match asked.entry {
-            Entry::Hosts if rules.are_by_host() => {
+            Entry::Hosts { .. } if rules.are_by_host() => {
                 let mut buffer = host::Buffer::default();
                 rules.of_host(host::of(request, &mut buffer).unwrap_or_default()).iter().for_each(count);
             }
-            Entry::Hosts => rules.of_host("").iter().for_each(count),
+            Entry::Hosts { .. } => rules.of_host("").iter().for_each(count),
             Entry::App(_) => of_all_hosts(&rules, asked.route).iter().for_each(count),
         }
         let admitted = match &*counted {

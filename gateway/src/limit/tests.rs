@@ -15,7 +15,8 @@ struct Edge {
 
 impl Edge {
     fn new(limits: Vec<Limit>) -> Self {
-        let edge = Self { limits: Limits::new(&settings::Gateway::default()), entry: Entry::Hosts };
+        let edge =
+            Self { limits: Limits::new(&settings::Gateway::default()), entry: Entry::Hosts { port: None } };
         edge.replace(limits);
         edge
     }

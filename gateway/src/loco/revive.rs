@@ -50,7 +50,7 @@ pub(crate) fn manner<B: HttpBody>(pipeline: &Pipeline, request: &Request<B>, rou
         mode @ (WakeMode::Auto | WakeMode::Hold | WakeMode::Page) => Manner::As(mode),
         WakeMode::Redirect => {
             // Who comes to an app's own port is a program beside it, for whom hosts mean nothing.
-            let sent = pipeline.entry == Entry::Hosts && is_sendable(request);
+            let sent = matches!(pipeline.entry, Entry::Hosts { .. }) && is_sendable(request);
             let url = if sent { url(pipeline, request, route) } else { None };
             url.map_or(Manner::As(WakeMode::Hold), Manner::Redirect)
         }

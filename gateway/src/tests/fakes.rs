@@ -267,7 +267,7 @@ impl Edge {
 
 impl Thread {
     fn start(post: Post, mut inbox: mpsc::UnboundedReceiver<Order>) -> Self {
-        let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), Entry::Hosts).unwrap();
+        let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), Entry::Hosts { port: None }).unwrap();
         let (address, worker) = (listener.address().unwrap(), post.worker.clone());
         post.listen(listener);
         let (obeys, mut may) = watch::channel(true);
