@@ -148,7 +148,11 @@ impl Hearer {
 
     /// A rule that is not understood is as it was before. If there was none, its requests get an error rather than what
     /// another rule would make of them.
-    fn rule(&mut self, WireNumbered { number, rule, instead_of }: WireNumbered, before: &mut Option<Arc<Then>>) {
+    fn rule(
+        &mut self,
+        WireNumbered { number, rule, instead_of }: WireNumbered,
+        before: &mut Option<Arc<Then>>,
+    ) {
         if self.rules.len() + self.unclear.len() >= 2 * MOST {
             return;
         }
@@ -172,7 +176,8 @@ impl Hearer {
         let app = |known: &Known| Some((known.app.clone()?, known.status.clone()?));
         let apps = self.apps.values().filter_map(app).collect();
         let (order, leaving) = (std::mem::take(&mut self.order), std::mem::take(&mut self.leaving));
-        let leaving = leaving.iter().filter_map(|leaving| Some((app_id(&leaving.app).ok()?, Round(leaving.round))));
+        let leaving =
+            leaving.iter().filter_map(|leaving| Some((app_id(&leaving.app).ok()?, Round(leaving.round))));
         Table { generation, apps, rules: self.in_order(&order), leaving: leaving.collect() }
     }
 

@@ -382,8 +382,7 @@ impl From<&HeaderChange> for WireHeaders {
 
 impl From<&WireHeaders> for HeaderChange {
     fn from(change: &WireHeaders) -> Self {
-        let header =
-            |WireHeader { name, value }: &WireHeader| (name.as_str().into(), value.as_str().into());
+        let header = |WireHeader { name, value }: &WireHeader| (name.as_str().into(), value.as_str().into());
         Self {
             set: change.set.iter().map(header).collect(),
             add: change.add.iter().map(header).collect(),

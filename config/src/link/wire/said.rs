@@ -112,9 +112,8 @@ impl FromGateway {
         };
         let said = match message {
             ToRevive::Activity(activities) => {
-                let reports = |part: &[Activity]| WireReports {
-                    reports: part.iter().map(Into::into).collect(),
-                };
+                let reports =
+                    |part: &[Activity]| WireReports { reports: part.iter().map(Into::into).collect() };
                 let parts = activities.chunks(MOST_REPORTS);
                 return parts.map(|part| Said::Activity(reports(part)).into()).collect();
             }

@@ -1,8 +1,6 @@
 //! An app's state.
 
-use crate::link::wire::number::{
-    depth, depth_number, failure, failure_number, phase, phase_number,
-};
+use crate::link::wire::number::{depth, depth_number, failure, failure_number, phase, phase_number};
 use crate::link::wire::parse::{Clear, Place, Span, Unclear, address, all};
 use crate::link::{Depth, Failure, Instance, Phase, Probe, Round, Status};
 

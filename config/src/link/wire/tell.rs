@@ -178,7 +178,8 @@ impl Iterator for Pages {
             }
             Left::Limits { generation, mut limits, begins } => {
                 let mut room = Room::new();
-                let taken = room.take(&mut limits, |limit| (&**limit).into(), |limit| WireLimit::named(limit));
+                let taken =
+                    room.take(&mut limits, |limit| (&**limit).into(), |limit| WireLimit::named(limit));
                 let ends = limits.is_empty();
                 if !ends {
                     self.0 = Left::Limits { generation, limits, begins: false };
