@@ -23,5 +23,6 @@ pub mod limits;
 pub mod metrics;
 pub mod platform;
 pub mod publish;
+pub mod schedule;
 pub mod store;
 mod tell;
