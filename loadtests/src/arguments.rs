@@ -17,3 +17,9 @@ pub fn value<T: FromStr>(name: &str, unset: T) -> Outcome<T> {
     let value = arguments.next().ok_or_else(|| format!("{flag} needs a value"))?;
     value.parse().map_err(|_| format!("{flag} {value} makes no sense").into())
 }
+
+/// Whether `--name` is there.
+pub fn flag(name: &str) -> bool {
+    let flag = format!("--{name}");
+    std::env::args().any(|argument| argument == flag)
+}

@@ -22,6 +22,11 @@ impl Distribution {
         Self { sorted: values }
     }
 
+    /// Of all that went into these.
+    pub fn merge<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        Self::of(parts.flat_map(|part| part.sorted.iter().copied()).collect())
+    }
+
     /// The value that `share` (0 to 1) of all do not exceed (nearest rank); 0 of none.
     pub fn quantile(&self, share: f64) -> f64 {
         #[expect(

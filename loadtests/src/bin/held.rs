@@ -1,10 +1,10 @@
 //! What a held request costs, and what becomes of all of them.
 //!
-//! Many connections ask for one app that does not come up until it is let. Memory is looked at three times: with nobody
-//! there, with all connections open but nothing asked, with all requests held. Then the app may start: every request must
-//! be answered, by one start.
+//! Many ask for one app that does not come up until it is let, each on a connection of its own, or with `--http2` 100 on
+//! each of a few. Memory is looked at three times: with nobody there, with all connections open but nothing asked, with
+//! all requests held. Then the app may start: every request must be answered, by one start.
 //!
-//! `held [--requests 10000]`; fewer where the descriptors do not suffice: the edge takes (descriptors - 512) / 2
+//! `held [--requests 10000] [--http2]`; fewer where the descriptors do not suffice: the edge takes (descriptors - 512) / 2
 //! connections, of which its listeners have one each while they wait.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::fs;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use loadtests::client::Client;
+use loadtests::crowd::Crowd;
 use loadtests::edge::Edge;
 use loadtests::figures::{self, say};
 use loadtests::process::{self, Usage};
@@ -49,22 +49,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome<()> {
-    let affordable = (process::descriptors()? - 512) / 2 - SPARE_CONNECTIONS;
-    let wanted = arguments::value("requests", 10_000_u64)?;
-    let requests = wanted.min(affordable);
-    if requests < wanted {
-        say(&format!("only {requests}: there are no descriptors for more (ulimit -n)"));
-    }
+    let http2 = arguments::flag("http2");
+    let requests = affordable(arguments::value("requests", 10_000_u64)?, http2)?;
     let edge = Edge::start(FILE)?;
     let begin = look(&edge)?;
-    let mut clients = (0..requests).map(|_| Client::connect(edge.listen)).collect::<Outcome<Vec<_>>>()?;
-    // All have been accepted when one that comes after them is answered; with so many open, it is not kept.
-    Client::connect(edge.listen)?.ask("GET", "nobody.localhost", "/")?;
+    let mut crowd = Crowd::connect(edge.listen, usize::try_from(requests)?, http2)?;
     let connected = look(&edge)?;
-    for client in &mut clients {
-        client.send("GET", "gated.localhost", "/")?;
-    }
+    crowd.ask("gated.localhost")?;
     clock::eventually(HELD, "all are held", || {
+        crowd.go_on();
         let held = edge.app("gated").map_err(|error| error.to_string())?["held"].as_u64().unwrap_or(0);
         if held == requests { Ok(()) } else { Err(format!("{held} are")) }
     })?;
@@ -72,8 +65,8 @@ fn run() -> Outcome<()> {
     let released = Instant::now();
     fs::write(edge.path().join("gate"), "")?;
     let (mut right, mut wrong) = (0_u64, BTreeMap::<String, u64>::new());
-    for client in &mut clients {
-        match client.receive() {
+    for answer in crowd.answers() {
+        match answer {
             Ok(answer) if answer.status == 200 && answer.body == b"here" => right += 1,
             Ok(answer) => *wrong.entry(String::from_utf8_lossy(&answer.body).into_owned()).or_default() += 1,
             Err(error) => *wrong.entry(error.to_string()).or_default() += 1,
@@ -82,20 +75,24 @@ fn run() -> Outcome<()> {
     let took = released.elapsed();
     let answered = look(&edge)?;
     let starts = fs::read_to_string(edge.path().join("starts"))?.lines().count();
-    drop(clients);
+    let connections = crowd.connections();
+    drop(crowd);
     std::thread::sleep(Duration::from_secs(2));
     let gone = look(&edge)?;
 
     let each =
-        |from: &Usage, to: &Usage| (to.resident as f64 - from.resident as f64) / requests as f64 / 1_024.0;
+        |from: &Usage, to: &Usage, count: f64| (to.resident as f64 - from.resident as f64) / count / 1_024.0;
+    let per_connection = each(&begin, &connected, connections as f64);
+    let per_held = each(&connected, &held, requests as f64);
     let mib = |usage: &Usage| usage.resident as f64 / f64::from(1 << 20);
     let cpu = answered.since(&connected).cpu as f64 / requests as f64 / 1e3;
     say(&format!("requests held              {requests:>10}"));
+    say(&format!("over connections           {connections:>10}"));
     say(&format!("answered rightly           {right:>10}"));
     wrong.iter().for_each(|(answer, count)| say(&format!("instead                    {count:>10} {answer}")));
     say(&format!("starts of the app          {starts:>10}"));
-    say(&format!("KiB a connection           {:>10.2}", each(&begin, &connected)));
-    say(&format!("KiB a held request, beyond {:>10.2}", each(&connected, &held)));
+    say(&format!("KiB a connection           {:>10.2}", per_connection));
+    say(&format!("KiB a held request, beyond {:>10.2}", per_held));
     say(&format!(
         "MiB: start, connected, held, answered, gone  {:.1} {:.1} {:.1} {:.1} {:.1}",
         mib(&begin),
@@ -107,15 +104,24 @@ fn run() -> Outcome<()> {
     say(&format!("app may start -> last answer, s {took:>5.2?}"));
     say(&format!("CPU of the edge a request, us {cpu:>7.1}"));
     let figures = json!({
-        "requests": requests, "answered": right, "instead": wrong, "starts": starts,
-        "kib_per_connection": each(&begin, &connected), "kib_per_held": each(&connected, &held),
+        "requests": requests, "connections": connections, "answered": right, "instead": wrong, "starts": starts,
+        "kib_per_connection": per_connection, "kib_per_held": per_held,
         "mib": { "start": mib(&begin), "connected": mib(&connected), "held": mib(&held),
                  "answered": mib(&answered), "gone": mib(&gone) },
         "seconds_to_last_answer": took.as_secs_f64(), "cpu_us_per_request": cpu,
     });
     let figures = figures.as_object().cloned().unwrap_or_else(Map::new);
-    figures::save("held", figures)?;
+    figures::save(if http2 { "held-http2" } else { "held" }, figures)?;
     if right == requests && starts == 1 { Ok(()) } else { Err("not all were answered by one start".into()) }
+}
+
+/// As many as were wanted, if there are descriptors for their connections.
+fn affordable(wanted: u64, http2: bool) -> Outcome<u64> {
+    let most = if http2 { wanted } else { (process::descriptors()? - 512) / 2 - SPARE_CONNECTIONS };
+    if most < wanted {
+        say(&format!("only {most}: there are no descriptors for more (ulimit -n)"));
+    }
+    Ok(wanted.min(most))
 }
 
 fn look(edge: &Edge) -> Outcome<Usage> {

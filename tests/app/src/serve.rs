@@ -53,7 +53,10 @@ async fn wishes(
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let number = state.count(request.method().as_str(), target);
     let wish = Wish::of(request.uri());
-    tokio::time::sleep(wish.delay).await;
+    if !wish.delay.is_zero() {
+        // Even nothing would be a millisecond.
+        tokio::time::sleep(wish.delay).await;
+    }
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         return wish.dress(upgrade.on_upgrade(websocket::echo));
