@@ -1,6 +1,7 @@
 //! A request that its app did not answer, and whether it goes once more.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::Refusal;
@@ -10,6 +11,7 @@ use crate::balance::retry::{self, Again, Outcome};
 use crate::outbound::{Outbound, Unsent};
 use crate::pipeline::{Passage, Pipeline};
 use crate::stop::Stop;
+use crate::table::Route;
 
 /// How often a request is tried whose app refuses the connection: when it has refused so often that revive was told, the
 /// request is held instead.
@@ -43,7 +45,7 @@ impl Tries {
 }
 
 impl Pipeline {
-    /// Returns when a request that its app did not answer may be tried again.
+    /// Returns when a request that its app did not answer may be tried again, and says where it was.
     ///
     /// # Errors
     /// Says why it may not.
@@ -53,16 +55,18 @@ impl Pipeline {
         unsent: Unsent,
         passage: Passage,
         tries: &mut Tries,
-    ) -> Result<(), Stop> {
+    ) -> Result<Arc<Route>, Stop> {
         let Passage { route, entered, .. } = &passage;
+        let route = route.clone();
         let refusal = outbound.refusal(unsent);
         // Otherwise the client is to blame.
         if matches!(refusal, Refusal::Upstream(_)) {
             entered.open.failed(&self.worker.settings);
         }
-        let Unsent::Again(_, outcome) = unsent else { return Err(Stop::at(route, refusal)) };
+        let Unsent::Again(_, outcome) = unsent else { return Err(Stop::at(&route, refusal)) };
         tries.add(entered.endpoint, outcome);
-        let others = route.app.state().endpoints.as_ref().is_some_and(|all| all.has_other_than(&tries.at));
+        let several = route.app.state().several(route.port());
+        let others = several.is_some_and(|all| all.has_other_than(&tries.at));
         let spend = || route.app.spend_retry(self.worker.settings.retry_budget);
         match retry::decide(outcome, tries.count, ATTEMPTS, others, spend) {
             Again::Elsewhere => {}
@@ -70,8 +74,8 @@ impl Pipeline {
                 drop(passage);
                 tokio::time::sleep(TRY_AGAIN_AFTER).await;
             }
-            Again::No => return Err(Stop::at(route, refusal)),
+            Again::No => return Err(Stop::at(&route, refusal)),
         }
-        Ok(())
+        Ok(route)
     }
 }

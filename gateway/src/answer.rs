@@ -42,6 +42,12 @@ pub enum Refusal {
     UnknownHost,
     /// The host is known, the path is nobody's.
     UnknownPath,
+    /// What the rule names is not there, or gets no requests.
+    NoBackend,
+    /// The app is up, and nobody knows of an endpoint of it.
+    NoEndpoints,
+    /// The time is over that the rule gives a request.
+    RuleTimeout,
     /// The app sleeps, and the visitor is none that may wake it (now).
     Asleep,
     /// The app's wake failed.
@@ -283,6 +289,16 @@ pub fn redirect(to: HeaderValue) -> Response<Body> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(PROXY_STATUS.clone(), HeaderValue::from_static("loco-edge; details=\"redirect\""));
+    response
+}
+
+/// Sends a client elsewhere, as a rule has it. How long that may be kept is what its status says.
+pub fn sent_on(status: StatusCode, to: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::Own(None));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::LOCATION, to);
+    let said = HeaderValue::from_static("loco-edge; details=\"rule-redirect\"");
+    response.headers_mut().insert(PROXY_STATUS.clone(), said);
     response
 }
 

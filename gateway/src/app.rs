@@ -3,16 +3,17 @@
 
 mod counted;
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use config::link::{Activity, Instance, Status};
-use config::model::AppId;
+use config::model::{AppId, Endpoint};
 use tokio::time::Instant;
 
-use crate::balance::{Endpoints, retry};
+use crate::balance::{Before, Endpoints, retry};
 use crate::note::{Note, Notes};
 use crate::spans::micros;
 use crate::telemetry::AppStats;
@@ -65,21 +66,31 @@ pub struct Seen {
     pub at: Instant,
     /// Of an app that is awake with several endpoints: how they stand.
     pub endpoints: Option<Arc<Endpoints>>,
+    /// The same at the other ports that rules send requests to; as many as rules name.
+    pub(crate) at_ports: ArcSwapOption<Vec<AtPort>>,
     /// Of an app that is not awake: when it ceased to be, if it ever was.
     pub up_until: Option<Instant>,
+}
+
+/// The endpoints of an app at another of its ports.
+#[derive(Clone, Debug)]
+pub(crate) struct AtPort {
+    port: u16,
+    several: Option<Arc<Endpoints>>,
 }
 
 impl Seen {
     /// A state that is heard of now; of the endpoints that were there `before` is kept how they stand.
     pub fn now(status: Status, before: Option<&Self>) -> Self {
-        let endpoints = match &status {
-            Status::Awake { endpoints, .. } => {
-                Endpoints::of(endpoints, before.and_then(|before| before.endpoints.as_ref()))
+        let (endpoints, at_ports) = match &status {
+            Status::Awake { instance, endpoints } => {
+                let same = before.filter(|before| before.is_of(*instance));
+                (Endpoints::of(endpoints, known(same)), same.and_then(|same| same.carried(endpoints)))
             }
             Status::Draining { .. }
             | Status::Asleep { .. }
             | Status::Waking { .. }
-            | Status::Failed { .. } => None,
+            | Status::Failed { .. } => (None, None),
         };
         let at = Instant::now();
         let up_until = before.and_then(|before| match before.status {
@@ -89,7 +100,74 @@ impl Seen {
             | Status::Waking { .. }
             | Status::Failed { .. } => before.up_until,
         });
-        Self { status, at, endpoints, up_until }
+        Self { status, at, endpoints, at_ports: ArcSwapOption::from_pointee(at_ports), up_until }
+    }
+
+    /// Its endpoints, while it is awake.
+    pub fn listening(&self) -> &[Endpoint] {
+        match &self.status {
+            Status::Awake { endpoints, .. } => endpoints,
+            Status::Draining { .. }
+            | Status::Asleep { .. }
+            | Status::Waking { .. }
+            | Status::Failed { .. } => &[],
+        }
+    }
+
+    fn is_of(&self, run: Instance) -> bool {
+        matches!(&self.status, Status::Awake { instance, .. } if *instance == run)
+    }
+
+    /// How its endpoints stand, at their own port or at this one, where there are several.
+    pub fn several(&self, port: Option<u16>) -> Option<Arc<Endpoints>> {
+        let Some(port) = port else { return self.endpoints.clone() };
+        let find = |ports: &[AtPort]| ports.iter().find(|at| at.port == port).cloned();
+        let known = self.at_ports.load().as_ref().and_then(|ports| find(ports));
+        let at = known.or_else(|| {
+            self.at_ports.rcu(|ports| {
+                let mut ports = ports.as_deref().cloned().unwrap_or_default();
+                if find(&ports).is_none() {
+                    let several = Endpoints::of(&moved(self.listening(), port), Before::Nothing);
+                    ports.push(AtPort { port, several });
+                }
+                Some(Arc::new(ports))
+            });
+            self.at_ports.load().as_ref().and_then(|ports| find(ports))
+        });
+        at.and_then(|at| at.several)
+    }
+
+    /// What is known of other ports, for other endpoints of the same run.
+    fn carried(&self, endpoints: &[Endpoint]) -> Option<Vec<AtPort>> {
+        let before = self.at_ports.load_full()?;
+        let only = self.only();
+        let carried = before.iter().map(|AtPort { port, several }| {
+            let known = match (several, only) {
+                (Some(several), _) => Before::Several(several),
+                (None, Some(only)) => Before::One(SocketAddr::new(only.ip(), *port)),
+                (None, None) => Before::Nothing,
+            };
+            AtPort { port: *port, several: Endpoints::of(&moved(endpoints, *port), known) }
+        });
+        Some(carried.collect())
+    }
+
+    fn only(&self) -> Option<SocketAddr> {
+        match self.listening() {
+            [only] => Some(only.address),
+            _ => None,
+        }
+    }
+
+    /// Whether a connection to this address leads to an endpoint that is there.
+    pub fn has(&self, address: SocketAddr) -> bool {
+        let endpoints = self.listening();
+        let at_other_port = || {
+            let ports = self.at_ports.load();
+            ports.as_ref().is_some_and(|ports| ports.iter().any(|at| at.port == address.port()))
+                && endpoints.iter().any(|endpoint| endpoint.address.ip() == address.ip())
+        };
+        endpoints.iter().any(|endpoint| endpoint.address == address) || at_other_port()
     }
 
     /// Of a failure: how long it is still the answer to every request.
@@ -112,6 +190,25 @@ impl Seen {
     pub fn is_retriable(&self) -> bool {
         self.retry_after().is_zero()
     }
+}
+
+/// What is known of the endpoints of a state before.
+fn known(before: Option<&Seen>) -> Before<'_> {
+    let Some(before) = before else { return Before::Nothing };
+    match (&before.endpoints, before.only()) {
+        (Some(several), _) => Before::Several(several),
+        (None, Some(only)) => Before::One(only),
+        (None, None) => Before::Nothing,
+    }
+}
+
+/// Endpoints at another port.
+fn moved(endpoints: &[Endpoint], port: u16) -> Vec<Endpoint> {
+    let moved = |endpoint: &Endpoint| Endpoint {
+        address: SocketAddr::new(endpoint.address.ip(), port),
+        weight: endpoint.weight,
+    };
+    endpoints.iter().map(moved).collect()
 }
 
 impl App {
@@ -151,19 +248,22 @@ impl App {
     }
 
     /// A run of it refused a connection. One refusal may be a server that restarts itself; of several in a row revive
-    /// is told.
-    pub fn refuses(self: &Arc<Self>, instance: Instance) {
-        let is_current =
-            matches!(&self.state().status, Status::Awake { instance: current, .. } if *current == instance);
-        if is_current && self.refused.fetch_add(1, Relaxed) + 1 == UNREACHABLE_AFTER {
+    /// is told. Where else it listens than at its endpoints, or does not, is no matter of its life.
+    pub fn refuses(self: &Arc<Self>, (instance, address): Peer) {
+        if self.is_up_at((instance, address)) && self.refused.fetch_add(1, Relaxed) + 1 == UNREACHABLE_AFTER {
             self.notes.send(Note::Unreachable(self.clone(), instance));
         }
     }
 
+    fn is_up_at(&self, (instance, address): Peer) -> bool {
+        let state = self.state();
+        state.is_of(instance) && state.listening().iter().any(|endpoint| endpoint.address == address)
+    }
+
     /// A connection to it succeeded.
-    pub fn accepts(&self) {
+    pub fn accepts(&self, peer: Peer) {
         // The load first: a store takes the cache line from the other threads, a load does not.
-        if self.refused.load(Relaxed) > 0 {
+        if self.refused.load(Relaxed) > 0 && self.is_up_at(peer) {
             self.refused.store(0, Relaxed);
         }
     }
@@ -269,14 +369,16 @@ pub enum Sent {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use std::net::SocketAddr;
+    use std::net::{IpAddr, Ipv4Addr};
 
     use config::model::AppName;
 
     use super::*;
 
+    const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_000);
+
     fn awake(instance: u64) -> Status {
-        let endpoints = [SocketAddr::from(([127, 0, 0, 1], 4_000)).into()].into();
+        let endpoints = [ADDRESS.into()].into();
         Status::Awake { instance: Instance(instance), endpoints }
     }
 
@@ -285,12 +387,12 @@ mod tests {
         let (notes, mut read) = Notes::channel();
         let app = App::new(AppId::from_name(&AppName::parse("hello").unwrap()), 0, awake(7), notes);
         let mut told_of = |instances: &[u64]| {
-            instances.iter().for_each(|instance| app.refuses(Instance(*instance)));
+            instances.iter().for_each(|instance| app.refuses((Instance(*instance), ADDRESS)));
             let told = std::iter::from_fn(|| read.try_recv().ok());
             told.filter(|note| matches!(note, Note::Unreachable(_, Instance(7)))).count()
         };
         assert_eq!(told_of(&[7, 7, 6, 6, 6]), 0, "what is said of an earlier run does not count");
-        app.accepts();
+        app.accepts((Instance(7), ADDRESS));
         assert_eq!(told_of(&[7, 7]), 0, "not in a row");
         assert_eq!(told_of(&[7, 7, 7, 7, 7, 7]), 1);
         app.set(awake(7));

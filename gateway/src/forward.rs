@@ -18,6 +18,8 @@ pub struct Added<'a> {
     pub hop: &'a Ready,
     /// Whose the request is.
     pub identity: &'a Ready,
+    /// The host that the client asked for, if the app is asked for another.
+    pub asked_host: Option<&'a HeaderValue>,
     /// The trace that begins here, if the client has none.
     pub trace: &'a Trace,
     /// Whether the client asked to change the protocol to WebSocket.
@@ -153,7 +155,7 @@ fn tell<'a>(headers: &'a HeaderMap, added: Added<'a>, mut say: impl FnMut(Told<'
         say(Told::Ours(&header::CONNECTION, b"upgrade"));
         say(Told::Ours(&header::UPGRADE, b"websocket"));
     }
-    if let Some(host) = host {
+    if let Some(host) = added.asked_host.or(host) {
         say(Told::Field(&hop::FORWARDED_HOST, host));
     }
     say(Told::Ready(added.hop));
@@ -198,7 +200,11 @@ mod tests {
         let request = request.body(RequestBody::Empty).unwrap();
         let (hop, identity, trace) = (hop::forwarded([127, 0, 0, 1].into()), identity(), Trace::default());
         let mut head = Vec::new();
-        write(&request, Added { hop: &hop, identity: &identity, trace: &trace, websocket }, &mut head);
+        write(
+            &request,
+            Added { hop: &hop, identity: &identity, trace: &trace, asked_host: None, websocket },
+            &mut head,
+        );
         let head = String::from_utf8(head).unwrap();
         let mut lines = head.strip_suffix("\r\n\r\n").unwrap().split("\r\n").map(String::from);
         let first = lines.next().unwrap();

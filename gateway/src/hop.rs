@@ -87,6 +87,17 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     remove(headers, |kind| kind == Kind::Hop);
 }
 
+/// Takes off a request what its `Connection` names, and that itself: what is added to it then cannot be named there.
+pub fn remove_named(headers: &mut HeaderMap) {
+    for name in named_by_connection(headers) {
+        // `TE` is read later, also where it is named (RFC 9110, section 10.1.4).
+        if !matches!(kind(&name), Kind::Host | Kind::Framing | Kind::Te) {
+            headers.remove(name);
+        }
+    }
+    headers.remove(header::CONNECTION);
+}
+
 /// Takes off a response what was meant for us alone, and what it says of whose it is.
 pub fn clean_response(headers: &mut HeaderMap) {
     // Most have nothing of it.

@@ -31,6 +31,9 @@ pub fn response(
     }
     let (mut parts, incoming) = response.into_parts();
     hop::clean_response(&mut parts.headers);
+    if let Some(way) = &route.way {
+        way.answered(&mut parts.headers);
+    }
     let foreign = tenant::drop_foreign_cookies(&mut parts.headers, &route.model);
     if foreign > 0 {
         route.app.stats.foreign_cookies.fetch_add(foreign as u64, Relaxed);

@@ -22,6 +22,7 @@ mod caller;
 pub mod conn;
 pub mod deadline;
 pub mod delivery;
+pub mod filter;
 pub mod forward;
 pub mod hold;
 pub mod hop;

@@ -49,6 +49,16 @@ pub enum Entry {
     App(AppId),
 }
 
+impl Entry {
+    /// The listener's port by its Gateway.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Hosts { port } => *port,
+            Self::App(_) => None,
+        }
+    }
+}
+
 /// A bound socket.
 #[derive(Debug)]
 pub struct Listener {

@@ -17,11 +17,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use config::model::{AppId, AppName, HostPattern};
+use config::model::{AppId, HostPattern};
 use config::settings::ReviveUrl;
 use http::{Request, Response};
 
 use crate::body::Body;
+use crate::listen::Entry;
 use crate::pipeline::Pipeline;
 use crate::redirect::{self, Link, PAGE_LIFE, Purpose};
 use crate::stop::Stop;
@@ -69,8 +70,8 @@ pub(crate) async fn answer<B>(
 pub(crate) struct Origin {
     /// What was asked for, of which app.
     pub(crate) link: Link,
-    /// The port that the visitor came to.
-    pub(crate) port: Option<u16>,
+    /// Where the visitor came in, and the port that it said.
+    pub(crate) at: (Entry, Option<u16>),
 }
 
 /// The links of a waiting page.
@@ -94,16 +95,14 @@ impl PageLinks {
 
 /// The app that a link names, in the table of this moment.
 fn app_of(worker: &Rc<Worker>, name: &str) -> Option<Arc<Route>> {
-    let id = AppId::from_name(&AppName::parse(name).ok()?);
-    worker.table.load().of_app(&id).cloned()
+    worker.table.load().of_id(name).cloned()
 }
 
-/// Where a visitor of the app is sent back to.
-fn back(worker: &Worker, route: &Route, asked: &str, port: Option<u16>) -> Option<String> {
+/// Where a visitor of the app is sent back to, who came to this entry and said this port.
+fn back(worker: &Worker, route: &Route, asked: &str, (entry, port): (&Entry, Option<u16>)) -> Option<String> {
     let table = worker.table.load();
-    let is_own = |host: &str, path: &str| {
-        !is_reserved(path) && table.find(host, path).is_ok_and(|found| Arc::ptr_eq(&found.app, &route.app))
-    };
+    let is_own =
+        |host: &str, path: &str| !is_reserved(path) && table.leads(entry.port(), (host, path), &route.app);
     let root = route.model.routes.iter().find_map(|rule| match &rule.host {
         HostPattern::Exact(host) => Some((host.as_str(), rule.path.as_str())),
         HostPattern::Wildcard(_) => None,

@@ -5,10 +5,12 @@ use std::time::Duration;
 use http::header::{self, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Request, StatusCode, Version};
+use tokio::time::Instant;
 
 use crate::answer::Refusal;
 use crate::balance::retry::Outcome;
 use crate::deadline::Deadline;
+use crate::filter::Way;
 use crate::forward::Added;
 use crate::pipeline::{Passage, Pipeline};
 use crate::trace::Trace;
@@ -20,6 +22,8 @@ use crate::{conn, hop};
 pub struct Outbound {
     request: Request<RequestBody>,
     trace: Trace,
+    /// The host that the client asked for, where the app is asked for another.
+    asked_host: Option<HeaderValue>,
     /// What has become of the body, if there is one.
     pub upload: Option<Upload>,
     /// The client's connection.
@@ -35,6 +39,8 @@ pub enum Unsent {
     Again(Fault, Outcome),
     /// The app may have seen it.
     Lost(Fault),
+    /// The time that its rule gives it is over. The app may have seen it.
+    TooLate,
 }
 
 impl Outbound {
@@ -45,7 +51,7 @@ impl Outbound {
         let upload = request.body().upload();
         let wants_upgrade =
             request.version() == Version::HTTP_11 && hop::upgrades_to_websocket(request.headers());
-        Self { request, trace: Trace::default(), upload, client, wants_upgrade }
+        Self { request, trace: Trace::default(), asked_host: None, upload, client, wants_upgrade }
     }
 
     /// The request, for finding its way once more.
@@ -62,7 +68,44 @@ impl Outbound {
     ///
     /// # Errors
     /// Says whether it may be tried again.
-    pub async fn send(&mut self, pipeline: &Pipeline, passage: &Passage) -> Result<Answered, Unsent> {
+    pub async fn send(
+        &mut self,
+        pipeline: &Pipeline,
+        passage: &Passage,
+        began: Instant,
+    ) -> Result<Answered, Unsent> {
+        match &passage.route.way {
+            None => self.exchange(pipeline, passage).await,
+            // Boxed, because few rules do anything, and it would make room in every connection.
+            Some(way) => Box::pin(self.send_by(way, pipeline, passage, began)).await,
+        }
+    }
+
+    /// Sends it as its rule changes it. What the client sent is there again when it is to be tried again.
+    async fn send_by(
+        &mut self,
+        way: &Way,
+        pipeline: &Pipeline,
+        passage: &Passage,
+        began: Instant,
+    ) -> Result<Answered, Unsent> {
+        let changed = way.changed(&mut self.request);
+        let asked = std::mem::replace(&mut self.request, changed);
+        self.asked_host = asked.headers().get(header::HOST).cloned();
+        let end = way.timeout.and_then(|timeout| began.checked_add(timeout));
+        let sent = match end {
+            Some(end) => {
+                let sent = tokio::time::timeout_at(end, self.exchange(pipeline, passage)).await;
+                sent.unwrap_or(Err(Unsent::TooLate))
+            }
+            None => self.exchange(pipeline, passage).await,
+        };
+        let changed = std::mem::replace(&mut self.request, asked);
+        *self.request.body_mut() = changed.into_body();
+        sent
+    }
+
+    async fn exchange(&mut self, pipeline: &Pipeline, passage: &Passage) -> Result<Answered, Unsent> {
         let slot = pipeline.worker.slot(&passage.route.app);
         let target = Target {
             worker: &pipeline.worker,
@@ -78,6 +121,7 @@ impl Outbound {
             hop: &pipeline.forwarded,
             identity: &passage.route.identity,
             trace: &self.trace,
+            asked_host: self.asked_host.as_ref(),
             websocket: self.wants_upgrade,
         };
         let call = Call { request: &mut self.request, added };
@@ -98,6 +142,7 @@ impl Outbound {
             (Unsent::Lost(_), Some(upload)) if upload.is_too_large() => Refusal::BodyTooLarge,
             (Unsent::Lost(_), Some(upload)) if upload.client_failed() => Refusal::BodyBroken,
             (Unsent::Again(fault, _) | Unsent::Lost(fault), _) => Refusal::Upstream(fault),
+            (Unsent::TooLate, _) => Refusal::RuleTimeout,
         }
     }
 }

@@ -98,15 +98,15 @@ impl Pipeline {
             if let Some(deadline) = caller.deadline_if_held() {
                 outbound.forward_deadline(deadline, began.elapsed());
             }
-            match outbound.send(self, &passage).await {
+            match outbound.send(self, &passage, began).await {
                 Ok(answered) => {
                     passage.entered.open.succeeded();
                     return Ok(inbound::response(&self.worker, passage, leave, outbound, answered, began));
                 }
                 // Boxed, because few requests need it, and it would make room in every connection.
-                Err(unsent) => Box::pin(self.again(&outbound, unsent, passage, &mut tries)).await?,
+                Err(unsent) => route = Box::pin(self.again(&outbound, unsent, passage, &mut tries)).await?,
             }
-            route = self.route(outbound.request())?;
+            route = self.route(outbound.request(), &route)?;
             passage = self.admit(outbound.request(), route, &mut caller, &tries).await?;
         }
     }
@@ -143,6 +143,7 @@ impl Pipeline {
                 Ok(entered) => return Ok(Passage { route, entered, ticket }),
                 // One that was let in before waits for its turn.
                 Err(Shut::Busy) if tries.is_first() => return Err(Stop::at(&route, Refusal::AppBusy)),
+                Err(Shut::NoEndpoints) => return Err(Stop::at(&route, Refusal::NoEndpoints)),
                 Err(Shut::Busy | Shut::InLine | Shut::NotAwake) => {}
             }
             drop(ticket.take());
@@ -151,7 +152,7 @@ impl Pipeline {
             // Boxed, because few requests wait, and what waiting needs would make room in every connection.
             let manner = loco::manner(self, request, &route);
             ticket = Box::pin(self.wait(request, &route, &manner, caller)).await?;
-            route = self.route(request)?;
+            route = self.route(request, &route)?;
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use config::link::{self, Activity, Depth, GatewayEnd, Round, Status, ToGateway, ToRevive};
 use config::model::{self, AppId};
+use http::header::InvalidHeaderValue;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -101,16 +102,28 @@ impl Session {
     async fn replace(&mut self, table: link::Table) {
         let mut routes = Vec::with_capacity(table.apps.len());
         let mut apps = HashMap::with_capacity(table.apps.len());
-        let mut states = Vec::new();
+        let (mut states, mut refused) = (Vec::new(), Vec::new());
         for (model, status) in table.apps {
-            let Some(route) = self.route(model, &status) else { continue };
+            let name = model.name.clone();
+            let route = match self.route(model, &status) {
+                Ok(route) => route,
+                Err(error) => {
+                    refused.push((name.to_string(), format!("its identity is no header value: {error}")));
+                    continue;
+                }
+            };
             apps.insert(route.app.id.clone(), route.app.clone());
             states.push((route.app.clone(), status));
             routes.push(Arc::new(route));
         }
         let before = std::mem::replace(&mut self.apps, apps);
-        self.table.store(Arc::new(Table::build(routes)));
+        let built = Table::build(routes, table.rules, &self.table.load());
+        self.table.store(Arc::new(built.table));
         tracing::info!(generation = table.generation, apps = self.apps.len(), "table in use");
+        for (name, why) in built.refused {
+            tracing::error!(%name, %why, "a rule is refused, and left as it was");
+            refused.push((name.to_string(), why.to_string()));
+        }
         self.take_out(before);
         for (app, status) in states {
             self.apply(&app, status).await;
@@ -118,6 +131,7 @@ impl Session {
         for (id, round) in table.leaving {
             self.leave(id, round).await;
         }
+        self.send(ToRevive::InUse { generation: table.generation, refused }).await;
     }
 
     /// Of apps that the new table does not have, nothing more is let in: who has just looked at the old one is held, and
@@ -152,22 +166,18 @@ impl Session {
         self.send(ToRevive::LimitsInUse { generation }).await;
     }
 
-    fn route(&mut self, model: Arc<model::App>, status: &Status) -> Option<Route> {
-        let identity = match tenant::identity(&model) {
-            Ok(identity) => identity,
-            Err(error) => {
-                let tenant = &model.tenant;
-                tracing::error!(app = %model.name, org = %tenant.org, workspace = %tenant.workspace, region = %tenant.region, environment = %tenant.environment, %error, "left out of the table: its identity is no header value");
-                return None;
-            }
-        };
+    fn route(&mut self, model: Arc<model::App>, status: &Status) -> Result<Route, InvalidHeaderValue> {
+        let tenant = &model.tenant;
+        let identity = tenant::identity(&model).inspect_err(|error| {
+            tracing::error!(app = %model.name, org = %tenant.org, workspace = %tenant.workspace, region = %tenant.region, environment = %tenant.environment, %error, "left out of the table: its identity is no header value");
+        })?;
         let departed = || self.departed.get(&model.id)?.upgrade();
         let app = self.apps.get(&model.id).cloned().or_else(departed).unwrap_or_else(|| {
             let index = self.next_index;
             self.next_index += 1;
             App::new(model.id.clone(), index, status.clone(), self.notes.clone())
         });
-        Some(Route { app, model, identity })
+        Ok(Route::new(app, model, identity))
     }
 
     async fn change(&mut self, id: &AppId, status: Status) {

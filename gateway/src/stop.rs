@@ -7,14 +7,15 @@ use http::{Request, Response};
 
 use crate::answer::{self, AllIsWell, Onward, Refusal};
 use crate::body::Body;
+use crate::filter::Redirect;
 use crate::language::Language;
 use crate::limit::Told;
 use crate::loco::{Manner, Origin, PageLinks};
 use crate::page;
 use crate::pipeline::Pipeline;
 use crate::table::Route;
-use crate::visitor;
 use crate::wake_answer::Progress;
+use crate::{tenant, visitor};
 
 /// Why a request does not reach its app.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ enum Why {
     Limited(Box<Told>),
     Waiting(Progress),
     Redirected(HeaderValue),
+    SentOn(Box<Response<Body>>),
     AllIsWell(AllIsWell),
 }
 
@@ -55,6 +57,14 @@ impl Stop {
             // There was nowhere to send it.
             Manner::As(_) => Self::waiting(route),
         }
+    }
+
+    /// Its rule sends its client elsewhere; no app has anything to do with it.
+    pub(crate) fn sent_on(redirect: &Redirect, to: HeaderValue) -> Self {
+        let mut response = answer::sent_on(redirect.status(), to);
+        redirect.answered(response.headers_mut());
+        tenant::drop_cookies_for_domains(response.headers_mut());
+        Self { route: None, why: Why::SentOn(Box::new(response)) }
     }
 
     /// Its client looks on while the app wakes.
@@ -104,6 +114,7 @@ impl Pipeline {
                 answer::waiting(&progress.waiting(app.unwrap_or_default(), page::Links { events, next }))
             }
             Why::Redirected(to) => answer::redirect(to),
+            Why::SentOn(response) => *response,
         }
     }
 }

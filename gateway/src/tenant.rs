@@ -49,11 +49,15 @@ pub fn reads_as(name: &str, claim: &str, how: Match) -> bool {
 /// Drops cookies that an app sets for a domain above its own hosts: tenants share a parent domain, and such a cookie
 /// would be sent to all of them (RFC 6265, section 5.3). Returns how many were dropped.
 pub fn drop_foreign_cookies(headers: &mut HeaderMap, app: &model::App) -> usize {
+    drop_cookies(headers, |domain| app.routes.iter().any(|route| reaches_only(&route.host, domain)))
+}
+
+/// Drops cookies that are for a domain and not `own`.
+fn drop_cookies(headers: &mut HeaderMap, own: impl Fn(&str) -> bool) -> usize {
     let name = http::header::SET_COOKIE;
     if !headers.contains_key(&name) {
         return 0;
     }
-    let own = |domain: &str| app.routes.iter().any(|route| reaches_only(&route.host, domain));
     let foreign = |value: &HeaderValue| {
         let text = String::from_utf8_lossy(value.as_bytes());
         cookie_domains(&text).any(|domain| !own(&domain))
@@ -67,6 +71,11 @@ pub fn drop_foreign_cookies(headers: &mut HeaderMap, app: &model::App) -> usize 
         }
     }
     dropped
+}
+
+/// Drops all cookies for a domain, of an answer that is no app's.
+pub fn drop_cookies_for_domains(headers: &mut HeaderMap) {
+    drop_cookies(headers, |_| false);
 }
 
 /// Whether a cookie for `domain` is sent to no host but those that `hosts` stands for.

@@ -28,7 +28,8 @@ impl Pipeline {
         if self.worker.is_closing() {
             return Err(Stop::at(route, Refusal::ShuttingDown));
         }
-        let policy = &WakePolicy { mode: manner.mode(), ..route.model.wake };
+        let policy =
+            &WakePolicy { mode: manner.mode(), hold_timeout: route.hold_timeout(), ..route.model.wake };
         let asks = caller.asks(request);
         let may_wake = || caller.may_wake(|| route.app.spend_budget(policy.passersby.budget));
         let answer = wake_answer::decide(&route.app.state(), policy, asks, may_wake);

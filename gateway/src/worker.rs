@@ -13,7 +13,7 @@ use config::settings;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::app::{App, Open, Seen};
-use crate::balance::{Share, Tried};
+use crate::balance::{Endpoints, Share, Tried};
 use crate::hold::{self, Queue, Ticket};
 use crate::limit::Limits;
 use crate::listen::{Entry, Listener};
@@ -96,6 +96,8 @@ pub enum Shut {
     InLine,
     /// It has as many requests as it may have.
     Busy,
+    /// It is awake, and nobody knows of an endpoint that takes requests.
+    NoEndpoints,
 }
 
 impl Worker {
@@ -151,7 +153,11 @@ impl Worker {
                 return Err(Shut::Busy);
             }
         }
-        let (endpoint, share) = self.endpoint(&state, tried).ok_or(Shut::NotAwake)?;
+        let (endpoint, share) = match &route.way {
+            None => self.endpoint(&state, tried),
+            Some(way) => self.endpoint_at(&state, way.port, tried),
+        }
+        .ok_or(Shut::NoEndpoints)?;
         let open = Open::enter(&route.app, keeps_awake, share);
         if let Some(ticket) = ticket {
             ticket.arrived();
@@ -161,19 +167,34 @@ impl Worker {
 
     /// Where the next request goes.
     fn endpoint(&self, state: &Seen, tried: &Tried) -> Option<(SocketAddr, Option<Share>)> {
-        if let Some(several) = &state.endpoints {
-            // Where all have failed it, it is tried again where it began.
-            let share = several.choose(tried, self.settings.slow_start);
-            let share = share.or_else(|| several.choose(&Tried::default(), self.settings.slow_start))?;
-            return Some((share.address(), Some(share)));
+        match &state.endpoints {
+            Some(several) => self.share(several, tried),
+            None => state.listening().first().map(|only| (only.address, None)),
         }
-        match &state.status {
-            Status::Awake { endpoints, .. } => endpoints.first().map(|only| (only.address, None)),
-            Status::Draining { .. }
-            | Status::Asleep { .. }
-            | Status::Waking { .. }
-            | Status::Failed { .. } => None,
+    }
+
+    /// The same at another port of the app.
+    fn endpoint_at(
+        &self,
+        state: &Seen,
+        port: Option<u16>,
+        tried: &Tried,
+    ) -> Option<(SocketAddr, Option<Share>)> {
+        let Some(port) = port else { return self.endpoint(state, tried) };
+        match state.several(Some(port)) {
+            Some(several) => self.share(&several, tried),
+            None => {
+                let only = state.listening().first()?;
+                Some((SocketAddr::new(only.address.ip(), port), None))
+            }
         }
+    }
+
+    fn share(&self, several: &Arc<Endpoints>, tried: &Tried) -> Option<(SocketAddr, Option<Share>)> {
+        // Where all have failed it, it is tried again where it began.
+        let share = several.choose(tried, self.settings.slow_start);
+        let share = share.or_else(|| several.choose(&Tried::default(), self.settings.slow_start))?;
+        Some((share.address(), Some(share)))
     }
 
     /// The app drains: closes the pooled connections to it, and says that this thread has seen so.
@@ -199,7 +220,12 @@ impl Worker {
         match &app.state().status {
             // Once its backoff is over, those who wait are waiting for the next try.
             Status::Failed { .. } if !app.state().is_retriable() => slot.queue.borrow_mut().dismiss(),
-            Status::Awake { .. } => self.release(app, &slot),
+            Status::Awake { .. } => {
+                // Endpoints may have gone: their addresses may be somebody else's next.
+                let state = app.state();
+                slot.pool.borrow_mut().retain(|address| state.has(address));
+                self.release(app, &slot);
+            }
             Status::Waking { estimate: Some(estimate), .. } => {
                 slot.queue.borrow_mut().dismiss_until(tokio::time::Instant::now() + *estimate);
             }

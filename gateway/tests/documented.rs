@@ -36,6 +36,9 @@ fn refusals() -> Vec<Refusal> {
     let others = [
         Refusal::UnknownHost,
         Refusal::UnknownPath,
+        Refusal::NoBackend,
+        Refusal::NoEndpoints,
+        Refusal::RuleTimeout,
         Refusal::Asleep,
         Refusal::WakeTooFar(SOON),
         Refusal::TooManyHeld,
@@ -85,6 +88,7 @@ const VIOLATIONS: [Violation; 22] = [
 fn all_kinds(refusal: &Refusal) {
     match refusal {
         Refusal::UnknownHost | Refusal::UnknownPath | Refusal::Asleep | Refusal::WakeFailed { .. } => {}
+        Refusal::NoBackend | Refusal::NoEndpoints | Refusal::RuleTimeout => {}
         Refusal::WakeTooFar(_) | Refusal::TooManyHeld | Refusal::HoldTimeout | Refusal::AppBusy => {}
         Refusal::RateLimited(_) | Refusal::TooManyAtOnce | Refusal::TooManyWakes(_) => {}
         Refusal::DeadlineExceeded | Refusal::BodyTooLarge | Refusal::BodyBroken | Refusal::ShuttingDown => {}

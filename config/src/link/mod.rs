@@ -104,7 +104,7 @@ impl fmt::Display for Instance {
 /// An app's state, as far as requests are concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Requests go to these endpoints, never empty.
+    /// Requests go to these endpoints. Without any they are answered so: nobody knows of one to wait for.
     Awake {
         /// Which run; a new one never reuses connections of an old one.
         instance: Instance,

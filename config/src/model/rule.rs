@@ -56,6 +56,16 @@ pub enum PathMatch {
     Regex(Box<str>),
 }
 
+impl PathMatch {
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Prefix(prefix) => prefix.as_str(),
+            Self::Exact(text) | Self::Regex(text) => text,
+        }
+    }
+}
+
 /// A name with a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueMatch {
@@ -145,7 +155,15 @@ pub struct Backend {
 }
 
 impl Rule {
-    /// The rules of an app that has all requests at its hosts and paths, the longest path first.
+    /// The rules of apps that each have all requests at their hosts and paths. The longest path comes first; where two
+    /// claim the same, the first has it.
+    pub fn of_apps<'a>(apps: impl Iterator<Item = &'a App>) -> Vec<Arc<Self>> {
+        let mut rules: Vec<_> = apps.flat_map(Self::of_app).collect();
+        rules.sort_by_key(|rule| std::cmp::Reverse(rule.matches.path.text().len()));
+        rules
+    }
+
+    /// The rules of an app that has all requests at its hosts and paths, as it names them.
     pub fn of_app(app: &App) -> Vec<Arc<Self>> {
         let backend = Backend { app: Some(app.id.clone()), weight: 1, port: None, filters: Vec::new() };
         let then = Arc::new(Then { backends: vec![backend], ..Then::default() });

@@ -1,5 +1,6 @@
 //! Whose an app is.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -37,6 +38,13 @@ impl AppId {
 
     /// The id as it is sent in `loco-app-id`.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// So that it is found by its text.
+impl Borrow<str> for AppId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -47,6 +47,16 @@ impl Row {
             // taken for the app's word on what was asked for, and one who deletes something would be content with it.
             Refusal::UnknownHost => Self::new(404, "unknown-host", NOT_FOUND, Code::Unimplemented, words::UNKNOWN_HOST),
             Refusal::UnknownPath => Self::new(404, "unknown-path", NOT_FOUND, Code::Unimplemented, words::UNKNOWN_HOST),
+            // Gateway API, `HTTPRouteRule.backendRefs` and `GRPCRouteRule.backendRefs`.
+            Refusal::NoBackend => {
+                Self::new(500, "no-backend", NOT_FOUND, Code::Unavailable, words::NO_BACKEND).after(5 * SECOND)
+            }
+            Refusal::NoEndpoints => {
+                Self::new(503, "no-endpoints", UNAVAILABLE, Code::Unavailable, words::NO_ENDPOINTS).after(5 * SECOND)
+            }
+            Refusal::RuleTimeout => {
+                Self::new(504, "rule-timeout", "connection_timeout", Code::DeadlineExceeded, words::UPSTREAM_TIMED_OUT)
+            }
             Refusal::Asleep => Self::new(503, "asleep", UNAVAILABLE, Code::Unavailable, words::ASLEEP).after(HOUR),
             Refusal::WakeFailed { failure, retry_after } => {
                 Self::new(503, failure.code(), UNAVAILABLE, Code::Unavailable, words::failure(*failure)).after(*retry_after)

@@ -29,7 +29,7 @@ struct Counts {
 }
 
 impl Member {
-    /// One that is new at `now`, and begins slowly.
+    /// One that is there since `now`, and begins slowly.
     pub(super) fn new(endpoint: Endpoint, now: u64) -> Self {
         let counts =
             Counts { open: AtomicU32::new(0), faults: AtomicU32::new(0), back_at: AtomicU64::new(now) };

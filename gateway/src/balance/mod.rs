@@ -27,13 +27,29 @@ use pick::{Standing, pick};
 
 use crate::spans::micros;
 
-/// An app's endpoints, shared by all threads; at least two.
+/// Since when an endpoint is there that had all requests to itself: it begins no more.
+const LONG_AGO: u64 = 0;
+/// When the clock of an app's endpoints begins.
+const BEGINNING: u64 = 1 << 62;
+
+/// An app's endpoints, shared by all threads.
 #[derive(Debug)]
 pub struct Endpoints {
     members: Box<[Arc<Member>]>,
     /// Whoever takes one out looks first how many are: this happens once in some failures.
     ejecting: Mutex<()>,
     epoch: Instant,
+}
+
+/// What was known of an app's endpoints, of the same run.
+#[derive(Clone, Copy, Debug)]
+pub enum Before<'a> {
+    /// Nothing.
+    Nothing,
+    /// There was one, and nothing to choose.
+    One(SocketAddr),
+    /// How they stood.
+    Several(&'a Arc<Endpoints>),
 }
 
 /// A request's part in an endpoint: dropping it ends the request.
@@ -62,27 +78,43 @@ impl Tried {
 
 impl Endpoints {
     /// Those of an app's new state; what is known of the ones that were there `before` is kept. `None` where there is
-    /// nothing to choose: most apps have one endpoint, and pay nothing for this.
-    pub fn of(endpoints: &[Endpoint], before: Option<&Arc<Self>>) -> Option<Arc<Self>> {
-        if endpoints.len() < 2 {
-            return None;
-        }
-        let epoch = before.map_or_else(Instant::now, |before| before.epoch);
-        let now = micros(epoch.elapsed());
-        let members = endpoints.iter().map(|endpoint| {
-            let known = before.and_then(|before| before.member(endpoint.address));
-            Arc::new(known.map_or_else(|| Member::new(*endpoint, now), |known| known.reweighed(*endpoint)))
-        });
-        Some(Arc::new(Self { members: members.collect(), ejecting: Mutex::new(()), epoch }))
+    /// nothing to choose: most apps never have more than one endpoint, and pay nothing for this.
+    pub fn of(endpoints: &[Endpoint], before: Before<'_>) -> Option<Arc<Self>> {
+        let epoch = match before {
+            Before::Several(before) if !endpoints.is_empty() => before.epoch,
+            Before::Nothing | Before::One(_) if endpoints.len() > 1 => Instant::now(),
+            Before::Nothing | Before::One(_) | Before::Several(_) => return None,
+        };
+        let now = now_of(epoch);
+        let member = |endpoint: &Endpoint| match before {
+            Before::Several(before) => match before.member(endpoint.address) {
+                Some(known) => known.reweighed(*endpoint),
+                None => Member::new(*endpoint, now),
+            },
+            Before::One(only) if only == endpoint.address => Member::new(*endpoint, LONG_AGO),
+            Before::Nothing | Before::One(_) => Member::new(*endpoint, now),
+        };
+        let members = endpoints.iter().map(|endpoint| Arc::new(member(endpoint))).collect();
+        Some(Arc::new(Self { members, ejecting: Mutex::new(()), epoch }))
     }
 
     fn member(&self, address: SocketAddr) -> Option<&Member> {
         self.members.iter().find(|member| member.endpoint.address == address).map(|member| &**member)
     }
 
-    /// The endpoint for a request that has failed at those it has `tried`; `None` if there is none left.
+    /// The endpoint for a request that has failed at those it has `tried`; `None` if there is none left. Where others
+    /// have gone and left only such as are out, these are better than none.
     pub fn choose(self: &Arc<Self>, tried: &Tried, slow_start: Duration) -> Option<Share> {
         let now = self.now();
+        let all_are_out = || !self.members.iter().any(|member| member.is_in(now));
+        let chosen = self.choose_at(now, tried, slow_start);
+        let chosen = chosen.or_else(|| if all_are_out() { self.choose_of_all(tried) } else { None })?;
+        let member = self.members[chosen].clone();
+        member.begin();
+        Some(Share { endpoints: self.clone(), member })
+    }
+
+    fn choose_at(&self, now: u64, tried: &Tried, slow_start: Duration) -> Option<usize> {
         let standing = |index: usize| {
             let member: &Member = &self.members[index];
             let weight = match tried.has(member.endpoint.address) {
@@ -91,10 +123,16 @@ impl Endpoints {
             };
             Standing { weight, open: member.open() }
         };
-        let chosen = pick(self.members.len(), standing, |below| fastrand::u64(..below))?;
-        let member = self.members[chosen].clone();
-        member.begin();
-        Some(Share { endpoints: self.clone(), member })
+        pick(self.members.len(), standing, |below| fastrand::u64(..below))
+    }
+
+    fn choose_of_all(&self, tried: &Tried) -> Option<usize> {
+        let standing = |index: usize| {
+            let member: &Member = &self.members[index];
+            let is_new = !tried.has(member.endpoint.address);
+            Standing { weight: u64::from(member.endpoint.weight) * u64::from(is_new), open: member.open() }
+        };
+        pick(self.members.len(), standing, |below| fastrand::u64(..below))
     }
 
     /// Whether a request that has failed at these might do better at another.
@@ -110,7 +148,7 @@ impl Endpoints {
     }
 
     fn now(&self) -> u64 {
-        micros(self.epoch.elapsed())
+        now_of(self.epoch)
     }
 
     /// Leaves one out, unless half of them are out already: what is left could not carry it all, and then it is more
@@ -125,6 +163,10 @@ impl Endpoints {
         member.leave_until(now.saturating_add(micros(time)));
         true
     }
+}
+
+fn now_of(epoch: Instant) -> u64 {
+    BEGINNING.saturating_add(micros(epoch.elapsed()))
 }
 
 impl Share {

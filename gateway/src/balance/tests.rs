@@ -15,7 +15,7 @@ fn endpoint(port: u16, weight: u32) -> Endpoint {
 
 fn endpoints(weights: &[u32]) -> Arc<Endpoints> {
     let endpoints: Vec<_> = (1..).zip(weights).map(|(port, weight)| endpoint(port, *weight)).collect();
-    Endpoints::of(&endpoints, None).unwrap()
+    Endpoints::of(&endpoints, Before::Nothing).unwrap()
 }
 
 fn settings() -> settings::Gateway {
@@ -96,11 +96,15 @@ async fn what_is_known_of_an_endpoint_outlives_the_list_it_is_in() {
     let open = all.choose(&Tried::default(), SECOND).unwrap();
     fail(&all, 1, 5);
     let more: Vec<_> = (1..=3).map(|port| endpoint(port, 2)).collect();
-    let more = Endpoints::of(&more, Some(&all)).unwrap();
+    let more = Endpoints::of(&more, Before::Several(&all)).unwrap();
     assert_eq!(more.out(), 1);
     drop(open);
     assert_eq!(more.members.iter().map(|member| member.open()).sum::<u32>(), 0);
-    assert!(Endpoints::of(&[endpoint(1, 1)], Some(&more)).is_none(), "nothing to choose");
+    let one = Endpoints::of(&[endpoint(1, 1)], Before::Several(&more)).unwrap();
+    assert_eq!(one.choose(&Tried::default(), SECOND).unwrap().address().port(), 1, "out, and all there is");
+    let again = Endpoints::of(&[endpoint(1, 1), endpoint(2, 1)], Before::Several(&one)).unwrap();
+    assert_eq!(again.out(), 1);
+    assert!(Endpoints::of(&[endpoint(1, 1)], Before::Nothing).is_none(), "nothing to choose");
 }
 
 #[tokio::test(start_paused = true)]

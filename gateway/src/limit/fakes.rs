@@ -33,5 +33,5 @@ pub(super) fn route(name: &str) -> Arc<Route> {
     let (notes, _) = Notes::channel();
     let app = App::new(model.id.clone(), 0, Status::Asleep { depth: Depth::Deep }, notes);
     let identity = tenant::identity(&model).unwrap();
-    Arc::new(Route { app, model: model.into(), identity })
+    Arc::new(Route::new(app, model.into(), identity))
 }

@@ -175,8 +175,11 @@ impl Limits {
 }
 
 /// At its own port an app is known by no host, or by any that its neighbours like: there all limits hold that do at one
-/// of its hosts.
+/// of its hosts. One that has none of its own is found at any.
 fn of_all_hosts(rules: &Rules, route: &Route) -> SmallVec<[usize; 8]> {
+    if route.model.routes.is_empty() {
+        return (0..rules.count()).collect();
+    }
     let patterns = route.model.routes.iter().map(|route| &route.host);
     let mut indices: SmallVec<_> = patterns.flat_map(|pattern| rules.of_pattern(pattern)).collect();
     indices.sort_unstable();

@@ -94,6 +94,10 @@ impl Rules {
         self.limits.is_empty()
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.limits.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.limits.iter()
     }

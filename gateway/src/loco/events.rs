@@ -61,7 +61,8 @@ pub(super) fn answer<B>(pipeline: &Pipeline, request: &Request<B>) -> Result<Res
     let follower = follower.ok_or_else(|| Stop::at(&route, Refusal::TooManyFollow))?;
     // One piece may wait: what is not taken is not added to, but said anew when there is room.
     let (stream, pieces) = mpsc::channel(1);
-    let origin = (!link.asked.is_empty()).then(|| Origin { link, port: host::port(request) });
+    let origin =
+        (!link.asked.is_empty()).then(|| Origin { link, at: (pipeline.entry.clone(), host::port(request)) });
     // Now, while the app is known to be there: its slot is not kept beyond it.
     let slot = worker.slot(&route.app);
     let view = View { worker: worker.clone(), slot, route, follower, origin, begun: Instant::now() };
@@ -174,8 +175,8 @@ impl View {
 
     /// What a page at the edge's own host is to open.
     fn home(&self) -> Option<String> {
-        let Origin { link, port } = self.origin.as_ref()?;
-        super::back(&self.worker, &self.route, &link.asked, *port)
+        let Origin { link, at: (entry, port) } = self.origin.as_ref()?;
+        super::back(&self.worker, &self.route, &link.asked, (entry, *port))
     }
 
     fn event(&self, progress: &Progress, is_first: bool) -> Bytes {

@@ -49,12 +49,20 @@ pub(crate) fn manner<B: HttpBody>(pipeline: &Pipeline, request: &Request<B>, rou
     match route.model.wake.mode {
         mode @ (WakeMode::Auto | WakeMode::Hold | WakeMode::Page) => Manner::As(mode),
         WakeMode::Redirect => {
-            // Who comes to an app's own port is a program beside it, for whom hosts mean nothing.
-            let sent = matches!(pipeline.entry, Entry::Hosts { .. }) && is_sendable(request);
+            let sent = has_name(pipeline, request, route) && is_sendable(request);
             let url = if sent { url(pipeline, request, route) } else { None };
             url.map_or(Manner::As(WakeMode::Hold), Manner::Redirect)
         }
     }
+}
+
+/// Whether a rule names the host that was asked for. To one that a rule for any host has, nobody is sent back: it may be
+/// anybody's. Who comes to an app's own port is a program beside it, for whom hosts mean nothing.
+fn has_name<B>(pipeline: &Pipeline, request: &Request<B>, route: &Route) -> bool {
+    let Entry::Hosts { port } = pipeline.entry else { return false };
+    let mut buffer = host::Buffer::default();
+    let host = host::of(request, &mut buffer).unwrap_or_default();
+    pipeline.worker.table.load().leads(port, (host, request.uri().path()), &route.app)
 }
 
 /// GET and HEAD, unless what a browser asks for is a part of a page, or a script asks, or it is a call: those would get another
@@ -106,7 +114,7 @@ pub(super) async fn answer<B>(pipeline: &Pipeline, request: &Request<B>) -> Resu
         Ok(link) => link,
         Err(unfit) => return Ok(refuse(pipeline, unfit, port, language)),
     };
-    let origin = Origin { link, port };
+    let origin = Origin { link, at: (pipeline.entry.clone(), port) };
     match revive(pipeline, request, &origin).await {
         Ok(response) => Ok(response),
         Err(stop) => Ok(pipeline.stopped(stop, Some(&origin), language)),
@@ -125,7 +133,7 @@ async fn revive<B>(
     let mut caller = Caller::new(Passerby::of(request, &route.model), Instant::now());
     loop {
         if route.app.state().is_awake() {
-            let home = super::back(&pipeline.worker, &route, &origin.link.asked, origin.port);
+            let home = super::back(&pipeline.worker, &route, &origin.link.asked, (&origin.at.0, origin.at.1));
             let home = home.and_then(|home| HeaderValue::try_from(home).ok());
             return home.map(answer::redirect).ok_or_else(nobodys);
         }
@@ -144,7 +152,7 @@ fn refuse(pipeline: &Pipeline, unfit: Unfit, port: Option<u16>, language: Langua
     };
     let worker = &pipeline.worker;
     let route = app.and_then(|app| super::app_of(worker, &app));
-    let home = route.and_then(|route| super::back(worker, &route, "", port));
+    let home = route.and_then(|route| super::back(worker, &route, "", (&pipeline.entry, port)));
     worker.refusals.count(&refusal);
     refusal.response_onward(None, Onward { next: None, home: home.as_deref() }, language)
 }

@@ -90,6 +90,18 @@ pub const UNKNOWN_HOST: Words = Words {
     text: "Nothing answers at this address. Check it for a typing mistake, or ask whoever gave it to you.",
 };
 
+/// 500: a rule that names an app that is not there.
+pub const NO_BACKEND: Words = Words {
+    title: "This address is not set up right",
+    text: "It should lead to an app, and there is none behind it. You did nothing wrong; its owner has to look.",
+};
+
+/// 503: an app that is up, and of which nobody knows where.
+pub const NO_ENDPOINTS: Words = Words {
+    title: "This app is not there just now",
+    text: "None of its parts takes visitors. You did nothing wrong; try again in a while.",
+};
+
 /// 404: a path that is kept for the edge itself, and where it serves nothing.
 pub const RESERVED_PATH: Words = Words {
     title: "There is nothing here",

@@ -1,10 +1,13 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Apps at their hosts and paths; what else rules can say is in `rules`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use config::link::{Depth, Status};
-use config::model::{Host, HostPattern, RouteMatch};
+use config::model::{Host, HostPattern, PathPrefix, RouteMatch};
 use proptest::prelude::*;
 
 use super::*;
+
+mod rules;
 use crate::note::Notes;
 use crate::tenant;
 use crate::tests::fakes;
@@ -19,9 +22,11 @@ fn table(apps: &[Vec<(HostPattern, PathPrefix)>]) -> Table {
         let asleep = Status::Asleep { depth: Depth::Deep };
         let app = App::new(model.id.clone(), index, asleep, Notes::channel().0);
         let identity = tenant::identity(&model).unwrap();
-        Arc::new(Route { app, model: Arc::new(model), identity })
+        Arc::new(Route::new(app, Arc::new(model), identity))
     };
-    Table::build(apps.iter().enumerate().map(route).collect())
+    let routes: Vec<_> = apps.iter().enumerate().map(route).collect();
+    let rules = model::Rule::of_apps(routes.iter().map(|route| &*route.model));
+    Table::build(routes, rules, &Table::default()).table
 }
 
 fn rule(text: &str) -> (HostPattern, PathPrefix) {
@@ -30,7 +35,11 @@ fn rule(text: &str) -> (HostPattern, PathPrefix) {
 }
 
 fn found(table: &Table, host: &str, path: &str) -> Result<usize, NoRoute> {
-    table.find(host, path).map(|route| route.app.index)
+    let request = Request::get(path).body(()).unwrap();
+    table.find(None, host, Asked::of(&request)).map(|to| match to {
+        To::All(One::App(route)) => route.app.index,
+        other => panic!("no app: {other:?}"),
+    })
 }
 
 /// How well a pattern fits a host: an exact one best, then the longest suffix.

@@ -24,8 +24,9 @@ impl Shown {
         let asleep = Status::Asleep { depth: Depth::Deep };
         let app = App::new(model.id.clone(), 0, asleep, Notes::channel().0);
         let identity = tenant::identity(&model).unwrap();
-        let route = Arc::new(Route { app: app.clone(), model: Arc::new(model), identity });
-        let table = Arc::new(ArcSwap::from_pointee(Table::build(vec![route])));
+        let route = Arc::new(Route::new(app.clone(), Arc::new(model), identity));
+        let table =
+            Arc::new(ArcSwap::from_pointee(Table::build(vec![route], Vec::new(), &Table::default()).table));
         let limits = Arc::new(Limits::new(&config::settings::Gateway::default()));
         let refusals = Arc::new(Refusals::default());
         let mut registry = Registry::default();

@@ -161,7 +161,7 @@ impl Edge {
     ) {
         let apps: Vec<_> = apps.into_iter().map(|(app, status)| (Arc::new(app), status)).collect();
         let leaving = leaving.into_iter().map(|(name, round)| (id(name), round)).collect();
-        let rules = apps.iter().flat_map(|(app, _)| Rule::of_app(app)).collect();
+        let rules = Rule::of_apps(apps.iter().map(|(app, _)| &**app));
         self.tell(ToGateway::Table(link::Table { generation: 1, apps, rules, leaving })).await;
     }
 
@@ -184,7 +184,7 @@ impl Edge {
         let word = async {
             loop {
                 match self.revive.rx.recv().await.unwrap() {
-                    ToRevive::Activity(_) => {}
+                    ToRevive::Activity(_) | ToRevive::InUse { .. } => {}
                     word => return word,
                 }
             }
@@ -195,7 +195,7 @@ impl Edge {
     /// All that it has said until now, but for activity.
     pub(super) fn said(&mut self) -> Vec<ToRevive> {
         let said = std::iter::from_fn(|| self.revive.rx.try_recv().ok());
-        said.filter(|word| !matches!(word, ToRevive::Activity(_))).collect()
+        said.filter(|word| !matches!(word, ToRevive::Activity(_) | ToRevive::InUse { .. })).collect()
     }
 
     /// What it says of activity within this time.
@@ -205,6 +205,7 @@ impl Edge {
         while let Ok(word) = tokio::time::timeout_at(end, self.revive.rx.recv()).await {
             match word.unwrap() {
                 ToRevive::Activity(activities) => reports.push(activities),
+                ToRevive::InUse { .. } => {}
                 other => panic!("not about activity: {other:?}"),
             }
         }

@@ -142,7 +142,7 @@ async fn rather_http2(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answer
 fn finally(unsent: Unsent) -> Unsent {
     match unsent {
         Unsent::Again(Fault::NotHttp2, _) => Unsent::Lost(Fault::NotHttp2),
-        unsent @ (Unsent::Again(..) | Unsent::Lost(_)) => unsent,
+        unsent @ (Unsent::Again(..) | Unsent::Lost(_) | Unsent::TooLate) => unsent,
     }
 }
 

@@ -231,13 +231,13 @@ async fn connect(app: &Arc<App>, (instance, endpoint): Peer, limit: Duration) ->
         Ok(Err(error)) => {
             // Only then nobody listens. One that is overrun by connections does not refuse them, but lets them wait.
             if error.kind() == io::ErrorKind::ConnectionRefused {
-                app.refuses(instance);
+                app.refuses((instance, endpoint));
             }
             return Err(Fault::Refused);
         }
         Err(_) => return Err(Fault::Refused),
     };
-    app.accepts();
+    app.accepts((instance, endpoint));
     // Latency before bandwidth: a head must not wait for the acknowledgement of the one before.
     let _slower = stream.set_nodelay(true);
     Ok(stream)

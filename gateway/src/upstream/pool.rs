@@ -24,15 +24,16 @@ pub enum Carrier {
 }
 
 impl Carrier {
-    /// Whether its app is awake and still the run that it goes to. Of one that is being put to sleep no connection is
+    /// Whether its app is awake and still the run that it goes to, with this endpoint. Of one that is being put to sleep no connection is
     /// kept: its pool has been emptied for good.
     pub fn is_current(&self, app: &App) -> bool {
-        let mine = match self {
-            Self::Http1(connection) => connection.instance,
-            Self::Http2(stream) => stream.instance(),
+        let (mine, address) = match self {
+            Self::Http1(connection) => (connection.instance, connection.endpoint),
+            Self::Http2(stream) => stream.peer(),
             Self::Tunnel => return false,
         };
-        matches!(&app.state().status, Status::Awake { instance, .. } if *instance == mine)
+        let state = app.state();
+        matches!(&state.status, Status::Awake { instance, .. } if *instance == mine) && state.has(address)
     }
 }
 
@@ -99,6 +100,13 @@ impl Pool {
             self.idle.push((connection, now));
         }
         of_use
+    }
+
+    /// Closes those to addresses that are not to be `kept`, and forgets what they speak.
+    pub fn retain(&mut self, kept: impl Fn(SocketAddr) -> bool) {
+        self.idle.retain(|(connection, _)| kept(connection.endpoint));
+        self.http2.retain(&kept);
+        self.findings.retain(&kept);
     }
 
     /// Closes all.

@@ -48,6 +48,11 @@ impl Findings {
         }
     }
 
+    /// Forgets those whose addresses are not to be `kept`.
+    pub(super) fn retain(&mut self, kept: impl Fn(SocketAddr) -> bool) {
+        self.0.retain(|finding| kept(finding.peer.1));
+    }
+
     /// Learns something. Other runs are past.
     pub fn learn(&mut self, peer: Peer, spoken: Spoken) {
         self.0.retain(|finding| finding.peer.0 == peer.0 && finding.peer != peer);

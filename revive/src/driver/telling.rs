@@ -35,8 +35,8 @@ impl Driver {
         let now = clock::now();
         let line = (&self.admission, self.typical.wake());
         let told = |record: &Record| Some((record.told_app().clone(), told(record, line, now)?));
-        let apps = self.apps.values().filter_map(told).collect();
-        let rules = self.apps.values().flat_map(|record| Rule::of_app(record.told_app())).collect();
+        let apps: Vec<_> = self.apps.values().filter_map(told).collect();
+        let rules = Rule::of_apps(apps.iter().map(|(app, _)| &**app));
         Table { generation: self.generation, apps, rules, leaving: self.leaving() }
     }
 }

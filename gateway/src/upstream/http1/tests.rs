@@ -35,7 +35,7 @@ async fn send(line: &mut Line, method: &str) -> Result<Response<Coming>, Unanswe
         Request::builder().method(method).uri("/x").header("host", "a").body(RequestBody::Empty).unwrap();
     let identity = Ready::new([(HeaderName::from_static("loco-app-id"), HeaderValue::from_static("a"))]);
     let (hop, trace) = (hop::forwarded([127, 0, 0, 1].into()), Trace::default());
-    let added = Added { hop: &hop, identity: &identity, trace: &trace, websocket: false };
+    let added = Added { hop: &hop, identity: &identity, trace: &trace, asked_host: None, websocket: false };
     let client = conn::Exchange::of_nobody();
     let mut call = Call { request: &mut request, added };
     timeout(SOON, line.send(&mut call, &client, (SOON, Instant::now()))).await.unwrap()
@@ -278,7 +278,8 @@ fn begin_upload(line: &mut Line) -> mpsc::UnboundedSender<Part> {
 async fn response_to_upload(line: &mut Line) -> Result<Response<Coming>, Unanswered> {
     let mut request = Request::post("/x").body(RequestBody::Empty).unwrap();
     let ready = hop::forwarded([127, 0, 0, 1].into());
-    let added = Added { hop: &ready, identity: &ready, trace: &Trace::default(), websocket: false };
+    let added =
+        Added { hop: &ready, identity: &ready, trace: &Trace::default(), asked_host: None, websocket: false };
     let client = conn::Exchange::of_nobody();
     let mut call = Call { request: &mut request, added };
     let response =

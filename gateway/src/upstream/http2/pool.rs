@@ -1,12 +1,12 @@
 //! HTTP/2 connections of one thread to one app. Each carries as many requests at once as the app allows.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use config::link::Instance;
 use h2::client::SendRequest;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -66,9 +66,9 @@ impl Stream {
         self.upload = Some(upload);
     }
 
-    /// Which run its connection goes to.
-    pub(in crate::upstream) fn instance(&self) -> Instance {
-        self.connection.peer.0
+    /// Where its connection goes.
+    pub(in crate::upstream) fn peer(&self) -> Peer {
+        self.connection.peer
     }
 }
 
@@ -140,6 +140,12 @@ impl Pool {
     /// The connection takes no more streams, and is closed after the last one.
     pub(super) fn retire(&mut self, stream: &Stream) {
         self.connections.retain(|connection| !Rc::ptr_eq(connection, &stream.connection));
+    }
+
+    /// Closes those to addresses that are not to be `kept`: at once without a stream, the others after their last one.
+    pub(in crate::upstream) fn retain(&mut self, kept: impl Fn(SocketAddr) -> bool) {
+        self.connections.retain(|connection| kept(connection.peer.1));
+        self.dialling.retain(|dialling| kept(dialling.peer.1));
     }
 
     /// Closes those without a stream; the others after their last one.
