@@ -61,7 +61,7 @@ pub(super) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
-pub(super) fn id(name: &str) -> AppId {
+pub(crate) fn id(name: &str) -> AppId {
     AppId::from_name(&AppName::parse(name).unwrap())
 }
 
