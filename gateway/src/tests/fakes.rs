@@ -165,6 +165,25 @@ impl Edge {
         self.tell(ToGateway::Table(link::Table { generation: 1, apps, rules, leaving })).await;
     }
 
+    /// One with these rules, whatever is said of where the apps are.
+    pub(super) async fn use_rules(
+        &self,
+        apps: impl IntoIterator<Item = (App, Status)>,
+        rules: Vec<Arc<Rule>>,
+    ) {
+        let apps = apps.into_iter().map(|(app, status)| (Arc::new(app), status)).collect();
+        self.tell(ToGateway::Table(link::Table { generation: 1, apps, rules, leaving: Vec::new() })).await;
+    }
+
+    /// What it next says that it has refused of a table.
+    pub(super) async fn in_use(&mut self) -> Vec<(String, String)> {
+        loop {
+            if let ToRevive::InUse { refused, .. } = soon(self.revive.rx.recv()).await.unwrap() {
+                return refused;
+            }
+        }
+    }
+
     pub(super) async fn change(&self, app: &str, status: Status) {
         self.tell(ToGateway::State { app: id(app), status }).await;
     }
@@ -344,7 +363,11 @@ impl Arrived {
 
 impl Upstream {
     pub(super) async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::start_at(Ipv4Addr::LOCALHOST).await
+    }
+
+    pub(super) async fn start_at(address: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tx, arrived) = mpsc::unbounded_channel();
         let connections = Rc::new(Cell::new(0));

@@ -14,5 +14,6 @@ mod limiting;
 mod link;
 mod passersby;
 mod releasing;
+mod rules;
 mod sizes;
 mod upstreams;
