@@ -343,6 +343,8 @@ pub(super) struct Upstream {
     pub(super) address: SocketAddr,
     /// How many connections it has had.
     pub(super) connections: Rc<Cell<usize>>,
+    /// How many of them are open.
+    pub(super) open: Rc<Cell<usize>>,
     arrived: mpsc::UnboundedReceiver<Arrived>,
 }
 
@@ -370,16 +372,21 @@ impl Upstream {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tx, arrived) = mpsc::unbounded_channel();
-        let connections = Rc::new(Cell::new(0));
-        let count = connections.clone();
+        let (connections, open) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let (count, now) = (connections.clone(), open.clone());
         spawn_local(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 count.set(count.get() + 1);
-                spawn_local(serve(stream, tx.clone()));
+                let (now, tx) = (now.clone(), tx.clone());
+                spawn_local(async move {
+                    now.set(now.get() + 1);
+                    serve(stream, tx).await;
+                    now.set(now.get() - 1);
+                });
             }
         });
-        Self { address, connections, arrived }
+        Self { address, connections, open, arrived }
     }
 
     pub(super) fn awake(&self) -> Status {

@@ -4,6 +4,7 @@
 mod calls;
 mod deadlines;
 mod draining;
+mod endpoints;
 pub(crate) mod fakes;
 mod following;
 mod h2c;

@@ -14,7 +14,7 @@ use http::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
-use super::fakes::{ASLEEP, Edge, Upstream, app, id, run, settle, soon};
+use super::fakes::{ASLEEP, Edge, Upstream, app, id, run, soon};
 use super::h2c::{self, H2c};
 
 fn to(app: &str) -> Backend {
@@ -387,10 +387,10 @@ fn nobody_is_sent_back_to_a_host_that_no_rule_names() {
         let edge = edge([(App { wake, ..app("a") }, ASLEEP)], filtered(vec![])).await;
         let held = edge.say(0, "GET /api HTTP/1.1\r\nHost: evil.example").await;
         assert!(!held.is_answered());
-        let app_end = Upstream::start().await;
+        let mut app_end = Upstream::start().await;
         edge.change("a", app_end.awake()).await;
-        settle().await;
-        drop(held);
+        app_end.arrived().await.pop().unwrap().answer().await;
+        assert_eq!(held.answer().await, "200");
     });
 }
 
