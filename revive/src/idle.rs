@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use config::link::Depth;
 use config::model::{After, SleepPolicy};
 
-use crate::lifecycle::{Running, State};
+use crate::lifecycle::{Failed, Remains, Running, State};
+use crate::platform::Light;
 
 /// An app stays awake for at least this many times as long as its last wake took: one that is slow to wake must not
 /// spend its life waking.
@@ -21,7 +22,7 @@ pub struct Usage {
 }
 
 /// When an app is due to sleep, and how deep, if nothing happens until then.
-pub fn due(state: &State, usage: Usage, policy: &SleepPolicy) -> Option<(Instant, Depth)> {
+pub fn due(state: &State, usage: Usage, policy: &SleepPolicy, light: Light) -> Option<(Instant, Depth)> {
     match state {
         State::Awake(running) if usage.open == 0 => {
             let light = after(policy.idle_after, usage, running).map(|at| (at, Depth::Light));
@@ -32,16 +33,39 @@ pub fn due(state: &State, usage: Usage, policy: &SleepPolicy) -> Option<(Instant
                 (light, deep) => light.or(deep),
             }
         }
-        State::Light(_) => match policy.remove_after {
-            After::Elapsed(idle) => Some((usage.last_active + idle, Depth::Deep)),
-            After::Never => None,
-        },
+        State::Paused(_) | State::Down { depth: Depth::Light, leaving: None } => {
+            elapsed(policy.remove_after, usage.last_active).map(|at| (at, Depth::Deep))
+        }
+        State::Failed(failed) => due_failed(failed, usage, policy, light),
         State::Awake(_)
         | State::Draining(_)
-        | State::Deep { .. }
+        | State::Down { .. }
+        | State::Absent
         | State::Waking(_)
-        | State::Failed(_)
         | State::Gone { .. } => None,
+    }
+}
+
+/// What others made run goes on although it does not come up, until it has been idle for long enough; and of what we
+/// stopped, the workload is there until then.
+fn due_failed(failed: &Failed, usage: Usage, policy: &SleepPolicy, light: Light) -> Option<(Instant, Depth)> {
+    let limit = match (failed.remains, light) {
+        (Remains::Running { .. }, _) => {
+            let light = elapsed(policy.idle_after, usage.last_active).map(|at| (at, Depth::Light));
+            light.or_else(|| elapsed(policy.remove_after, usage.last_active).map(|at| (at, Depth::Deep)))
+        }
+        (Remains::Nothing, Light::Stopped) => {
+            elapsed(policy.remove_after, usage.last_active).map(|at| (at, Depth::Deep))
+        }
+        (Remains::Nothing | Remains::Leaving(_), _) => None,
+    };
+    limit.map(|(at, depth)| (at.max(failed.retry_at), depth))
+}
+
+fn elapsed(limit: After, since: Instant) -> Option<Instant> {
+    match limit {
+        After::Elapsed(idle) => Some(since + idle),
+        After::Never => None,
     }
 }
 
@@ -60,6 +84,7 @@ mod tests {
     use config::link::Instance;
 
     use super::*;
+    use crate::lifecycle::Retry;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -78,7 +103,7 @@ mod tests {
         let up = Instant::now();
         let awake = State::Awake(running(up, Duration::ZERO));
         let usage = Usage { open: 0, last_active: up + SECOND };
-        let due = |idle, remove| due(&awake, usage, &policy(idle, remove));
+        let due = |idle, remove| due(&awake, usage, &policy(idle, remove), Light::Paused);
         assert_eq!(due(Some(10), Some(60)), Some((up + SECOND * 11, Depth::Light)));
         assert_eq!(due(None, Some(60)), Some((up + SECOND * 61, Depth::Deep)));
         assert_eq!(due(Some(10), Some(10)), Some((up + SECOND * 11, Depth::Deep)));
@@ -90,7 +115,7 @@ mod tests {
         let up = Instant::now();
         let usage = Usage { open: 1, last_active: up };
         let awake = State::Awake(running(up, Duration::ZERO));
-        assert_eq!(due(&awake, usage, &policy(Some(1), Some(2))), None);
+        assert_eq!(due(&awake, usage, &policy(Some(1), Some(2)), Light::Paused), None);
     }
 
     #[test]
@@ -98,15 +123,38 @@ mod tests {
         let up = Instant::now();
         let usage = Usage { open: 0, last_active: up };
         let awake = State::Awake(running(up, SECOND * 20));
-        assert_eq!(due(&awake, usage, &policy(Some(10), None)), Some((up + SECOND * 60, Depth::Light)));
+        assert_eq!(
+            due(&awake, usage, &policy(Some(10), None), Light::Paused),
+            Some((up + SECOND * 60, Depth::Light))
+        );
     }
 
     #[test]
     fn light_sleep_ends_in_deep_sleep() {
         let up = Instant::now();
-        let light = State::Light(running(up, SECOND));
         let usage = Usage { open: 0, last_active: up + SECOND };
-        assert_eq!(due(&light, usage, &policy(Some(10), Some(60))), Some((up + SECOND * 61, Depth::Deep)));
-        assert_eq!(due(&light, usage, &policy(Some(10), None)), None);
+        let down = State::Down { depth: Depth::Light, leaving: None };
+        for (state, light) in [(State::Paused(running(up, SECOND)), Light::Paused), (down, Light::Stopped)] {
+            let due = |remove| due(&state, usage, &policy(Some(10), remove), light);
+            assert_eq!(due(Some(60)), Some((up + SECOND * 61, Depth::Deep)));
+            assert_eq!(due(None), None);
+        }
+    }
+
+    #[test]
+    fn what_has_failed_is_removed_and_what_still_runs_of_it_is_put_to_sleep() {
+        let up = Instant::now();
+        let usage = Usage { open: 0, last_active: up };
+        let due = |remains, light, retry: u32| {
+            let (failure, retry_at) = (config::link::Failure::Crashed, up + SECOND * retry);
+            let failed = Failed { failure, failures: 1, retry_at, retry: Retry::OnRequest, remains };
+            due(&State::Failed(failed), usage, &policy(Some(10), Some(60)), light)
+        };
+        let there = Remains::Running { instance: Instance(1), endpoint: None };
+        assert_eq!(due(Remains::Nothing, Light::Stopped, 1), Some((up + SECOND * 60, Depth::Deep)));
+        assert_eq!(due(Remains::Nothing, Light::Stopped, 70), Some((up + SECOND * 70, Depth::Deep)));
+        assert_eq!(due(there, Light::Stopped, 1), Some((up + SECOND * 10, Depth::Light)));
+        assert_eq!(due(Remains::Leaving(Instance(1)), Light::Stopped, 1), None);
+        assert_eq!(due(Remains::Nothing, Light::Paused, 1), None, "nothing is left of a process");
     }
 }

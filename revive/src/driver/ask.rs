@@ -261,12 +261,16 @@ impl Record {
         let mut reached = Depth::Deep;
         let verdict = match state {
             // Not yet known, or not yet over.
-            State::Draining(_) | State::Deep { leaving: Some(_) } => return Vec::new(),
-            State::Light(_) => {
+            State::Draining(_) | State::Down { leaving: Some(_), .. } => return Vec::new(),
+            State::Paused(_) => {
                 reached = Depth::Light;
                 Ok(())
             }
-            State::Deep { leaving: None } | State::Gone { .. } => Ok(()),
+            State::Down { leaving: None, depth } => {
+                reached = *depth;
+                Ok(())
+            }
+            State::Absent | State::Gone { .. } => Ok(()),
             State::Awake(_) if self.usage.open > 0 => Err(NotAsleep::Busy { open: self.usage.open }),
             State::Awake(_) => Err(NotAsleep::Wanted),
             State::Waking(_) => Err(NotAsleep::Waking),
@@ -279,7 +283,11 @@ impl Record {
     /// Whether it sleeps lightly, and an admin waits for it to sleep deeper: one who asked while somebody else's
     /// attempt was under way.
     pub(super) fn is_to_sleep_deeper(&self) -> bool {
-        matches!(self.state(), Some(State::Light(_))) && !self.sleepers.is_empty()
+        let light = matches!(
+            self.state(),
+            Some(State::Paused(_) | State::Down { depth: Depth::Light, leaving: None })
+        );
+        light && !self.sleepers.is_empty()
     }
 }
 
@@ -287,9 +295,10 @@ impl Record {
 fn asleep_already(state: &State, depth: Depth) -> Option<Result<(), NotAsleep>> {
     match state {
         State::Awake(_) | State::Draining(_) => None,
-        State::Light(_) => (depth == Depth::Light).then_some(Ok(())),
-        State::Deep { leaving: Some(_) } => None,
-        State::Deep { leaving: None } | State::Gone { .. } => Some(Ok(())),
+        State::Paused(_) => (depth == Depth::Light).then_some(Ok(())),
+        State::Down { leaving: Some(_), .. } => None,
+        State::Down { leaving: None, depth: reached } => (depth <= *reached).then_some(Ok(())),
+        State::Absent | State::Gone { .. } => Some(Ok(())),
         State::Waking(_) => Some(Err(NotAsleep::Waking)),
         State::Failed(_) => None,
     }

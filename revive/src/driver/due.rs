@@ -16,7 +16,7 @@ impl Driver {
     pub(super) fn schedule(&mut self, id: &AppId, now: Instant) {
         let Some(record) = self.apps.get_mut(id) else { return };
         let due = record.state().and_then(|state| {
-            let idle = idle::due(state, record.usage, &record.app.sleep).map(|(at, _)| at);
+            let idle = idle::due(state, record.usage, &record.app.sleep, self.light).map(|(at, _)| at);
             let idle = idle.map(|at| at.max(record.not_before.unwrap_or(now)));
             state.deadline().into_iter().chain(idle).min()
         });
@@ -63,7 +63,8 @@ impl Driver {
     /// The app's idle time may be over.
     fn put_to_sleep(&mut self, id: &AppId, now: Instant) {
         let Some(record) = self.apps.get_mut(id) else { return };
-        let due = record.state().and_then(|state| idle::due(state, record.usage, &record.app.sleep));
+        let due =
+            record.state().and_then(|state| idle::due(state, record.usage, &record.app.sleep, self.light));
         let Some((_, depth)) = due.filter(|(at, _)| *at <= now) else {
             return self.schedule(id, now);
         };

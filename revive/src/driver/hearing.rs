@@ -58,7 +58,10 @@ impl Driver {
                 record.pid = pid.map(|pid| (instance, pid));
                 Event::Created { instance, endpoint }
             }
-            platform::Event::Phase(_) | platform::Event::Endpoints(_) | platform::Event::Ails(_) => return,
+            platform::Event::Phase(phase) => Event::Phase { instance, phase },
+            platform::Event::Ails(failure) => Event::Ails { instance, failure },
+            platform::Event::PutDown(rest) => Event::PutDown { instance, rest },
+            platform::Event::Endpoints(_) => return,
             platform::Event::NotCreated(failure) => Event::NotCreated { instance, failure },
             platform::Event::Paused => Event::Paused { instance },
             platform::Event::Resumed => Event::Resumed { instance },

@@ -47,7 +47,7 @@ use crate::clock::{self, WallClock};
 use crate::lifecycle::{self, Action, Event, Rules, State, Transition, WakeEnded};
 use crate::limits::{Limits, Said, Spread};
 use crate::metrics::Metrics;
-use crate::platform::{Command, Platform, Report};
+use crate::platform::{Command, Light, Platform, Report};
 use crate::publish::{self, Gateways, News};
 use crate::store::{LoadedApps, Writer};
 use crate::tell::tell;
@@ -107,6 +107,7 @@ pub struct Driver {
     /// How long what is open may take to end, before an app that runs is changed or ended.
     drain: Duration,
     platform: Box<dyn Platform>,
+    light: Light,
     reports: mpsc::UnboundedReceiver<Report>,
     instances: Range<u64>,
     brakes: Brakes,
@@ -149,6 +150,7 @@ impl Driver {
             rounds: 0,
             settings,
             drain,
+            light: parts.platform.light(),
             platform: parts.platform,
             reports: parts.reports,
             instances: parts.instances,
@@ -210,6 +212,7 @@ impl Driver {
             backoff_first: self.settings.backoff_first,
             backoff_max: self.settings.backoff_max,
             drain: self.drain,
+            light: self.light,
         };
         let before = state.clone();
         let Transition { state: after, actions } = lifecycle::step(before.clone(), event, &rules, now);
@@ -246,9 +249,11 @@ impl Driver {
             }
             Action::Pause(instance) => self.platform.submit(Command::Pause(instance)),
             Action::Resume(instance) => self.platform.submit(Command::Resume(instance)),
-            Action::Stop(instance) => {
-                self.platform.submit(Command::Stop { instance, depth: Depth::Deep });
+            Action::Adopt(instance) => {
+                self.platform.submit(Command::Adopt { app: record.app.clone(), instance });
             }
+            Action::Stop { instance, depth } => self.platform.submit(Command::Stop { instance, depth }),
+            Action::Remove => self.platform.submit(Command::Remove(record.app.clone())),
             Action::WakeEnded(ended) => self.wake_ended(id, ended, now),
             Action::Crashed(instance) => {
                 let exit = record.exit_of(Some(instance));
@@ -282,16 +287,20 @@ impl Driver {
         let clocks = (now, (self.wall)());
         let Some(record) = self.apps.get_mut(id) else { return };
         let Some(after) = record.state().cloned() else { return };
-        if std::mem::discriminant(before) == std::mem::discriminant(&after) {
+        if same(before, &after) {
             return;
         }
         record.since = clocks;
         match &after {
             State::Draining(_) => {}
-            State::Deep { .. } => self.guard.removed(id, now),
-            State::Awake(_) | State::Light(_) | State::Waking(_) | State::Failed(_) | State::Gone { .. } => {
-                self.guard.called_off(id);
-            }
+            State::Down { depth: Depth::Deep, .. } => self.guard.removed(id, now),
+            State::Awake(_)
+            | State::Paused(_)
+            | State::Down { depth: Depth::Light, .. }
+            | State::Absent
+            | State::Waking(_)
+            | State::Failed(_)
+            | State::Gone { .. } => self.guard.called_off(id),
         }
         tell!(debug, &record.app, from = view::state_name(before), to = view::state_name(&after), "state");
         if !matches!(after, State::Waking(_)) {
@@ -303,13 +312,13 @@ impl Driver {
         }
         match &after {
             State::Draining(draining) => self.begin_quiesce(id, draining.round),
-            State::Light(_) | State::Deep { .. } => self.fell_asleep(id, before, now),
-            State::Awake(_) | State::Waking(_) | State::Failed(_) | State::Gone { .. } => {}
+            State::Paused(_) | State::Down { .. } => self.fell_asleep(id, before, now),
+            State::Awake(_) | State::Absent | State::Waking(_) | State::Failed(_) | State::Gone { .. } => {}
         }
         let Some(record) = self.apps.get(id) else { return };
         match after {
             State::Draining(_) | State::Waking(_) => {}
-            State::Awake(_) | State::Light(_) | State::Deep { .. } | State::Failed(_) => {
+            State::Awake(_) | State::Paused(_) | State::Down { .. } | State::Absent | State::Failed(_) => {
                 self.store.save_app(record.row(clocks));
             }
             State::Gone { .. } => self.store.forget_app(id.clone()),
@@ -318,7 +327,7 @@ impl Driver {
 
     fn fell_asleep(&mut self, id: &AppId, before: &State, now: Instant) {
         let Some(record) = self.apps.get(id) else { return };
-        let slept = matches!(before, State::Draining(_) | State::Light(_));
+        let slept = matches!(before, State::Draining(_) | State::Paused(_) | State::Down { .. });
         if let (true, Some(Status::Asleep { depth })) = (slept, record.status(now)) {
             tell!(info, &record.app, depth = depth.as_str(), "asleep");
             self.metrics.slept(&record.app, depth);
@@ -346,5 +355,13 @@ impl Driver {
         if self.admission.queued() > 0 {
             self.estimates_at.get_or_insert_with(|| clock::now() + ESTIMATE_INTERVAL);
         }
+    }
+}
+
+/// Whether an app is still in the state it was in, as people would call it.
+fn same(before: &State, after: &State) -> bool {
+    match (before, after) {
+        (State::Down { depth: before, .. }, State::Down { depth: after, .. }) => before == after,
+        (before, after) => std::mem::discriminant(before) == std::mem::discriminant(after),
     }
 }

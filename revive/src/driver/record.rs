@@ -13,10 +13,13 @@ use tokio::sync::oneshot;
 use super::KEPT_AWAKE;
 use super::reload::Successor;
 use crate::idle::Usage;
-use crate::lifecycle::{Failed, Retry, State, WakeEnded};
+use crate::lifecycle::{Failed, Remains, Retry, State, WakeEnded};
 use crate::platform::Exit;
 use crate::publish::GatewayId;
 use crate::store::{AppRow, FailureRun, LastKnown, UnixMillis};
+
+/// Nothing has ever run of it.
+const ASLEEP: State = State::Down { depth: Depth::Deep, leaving: None };
 
 /// One app.
 #[derive(Debug)]
@@ -158,9 +161,7 @@ impl Record {
     /// been ended.
     pub(super) fn new(app: Arc<App>, stored: Option<&AppRow>, now: (Instant, SystemTime)) -> Self {
         let life = match &app.source {
-            Source::Process(_) => {
-                Life::Ours(stored.map_or(State::Deep { leaving: None }, |row| begun(row, now.0)))
-            }
+            Source::Process(_) => Life::Ours(stored.map_or(ASLEEP, |row| begun(row, now.0))),
             Source::Upstreams(_) | Source::Service(_) => Life::Theirs,
         };
         let kept = stored.filter(|row| row.failures.is_some() || row.state == LastKnown::Asleep(Depth::Deep));
@@ -281,9 +282,10 @@ impl Record {
     /// What is written down.
     pub(super) fn row(&self, now: (Instant, SystemTime)) -> AppRow {
         let asleep = match self.state() {
-            Some(State::Light(_)) => LastKnown::Asleep(Depth::Light),
+            Some(State::Paused(_)) => LastKnown::Asleep(Depth::Light),
+            Some(State::Down { depth, .. }) => LastKnown::Asleep(*depth),
             Some(State::Awake(_) | State::Draining(_)) | None => LastKnown::Awake,
-            Some(State::Deep { .. } | State::Waking(_) | State::Failed(_) | State::Gone { .. }) => {
+            Some(State::Absent | State::Waking(_) | State::Failed(_) | State::Gone { .. }) => {
                 LastKnown::Asleep(Depth::Deep)
             }
         };
@@ -313,9 +315,9 @@ fn begun(row: &AppRow, now: Instant) -> State {
             failures: in_a_row.get(),
             retry_at: now,
             retry: Retry::OnRequest,
-            leaving: None,
+            remains: Remains::Nothing,
         }),
-        None => State::Deep { leaving: None },
+        None => ASLEEP,
     }
 }
 

@@ -202,7 +202,12 @@ impl Record {
             Some(State::Draining(Draining { aim, .. })) => *aim == Aim::Retire,
             Some(State::Gone { .. }) => true,
             Some(
-                State::Awake(_) | State::Light(_) | State::Deep { .. } | State::Waking(_) | State::Failed(_),
+                State::Awake(_)
+                | State::Paused(_)
+                | State::Down { .. }
+                | State::Absent
+                | State::Waking(_)
+                | State::Failed(_),
             )
             | None => false,
         }

@@ -24,7 +24,7 @@ pub struct AppView {
     pub region: String,
     /// Where it runs.
     pub environment: String,
-    /// awake, draining, asleep, waking or failed.
+    /// awake, draining, asleep, absent, waking or failed.
     pub state: &'static str,
     /// Of sleep: light or deep.
     pub depth: Option<&'static str>,
@@ -90,7 +90,8 @@ pub fn state_name(state: &State) -> &'static str {
     match state {
         State::Awake(_) => "awake",
         State::Draining(_) => "draining",
-        State::Light(_) | State::Deep { .. } => "asleep",
+        State::Paused(_) | State::Down { .. } => "asleep",
+        State::Absent => "absent",
         State::Waking(_) => "waking",
         State::Failed(_) => "failed",
         State::Gone { .. } => "gone",
@@ -109,11 +110,14 @@ pub(super) fn state_of(record: &Record) -> &'static str {
 /// Of sleep.
 pub(super) fn depth_of(record: &Record) -> Option<&'static str> {
     match record.state()? {
-        State::Light(_) => Some(Depth::Light.as_str()),
-        State::Deep { .. } => Some(Depth::Deep.as_str()),
-        State::Awake(_) | State::Draining(_) | State::Waking(_) | State::Failed(_) | State::Gone { .. } => {
-            None
-        }
+        State::Paused(_) => Some(Depth::Light.as_str()),
+        State::Down { depth, .. } => Some(depth.as_str()),
+        State::Awake(_)
+        | State::Draining(_)
+        | State::Absent
+        | State::Waking(_)
+        | State::Failed(_)
+        | State::Gone { .. } => None,
     }
 }
 

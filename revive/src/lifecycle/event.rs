@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use config::link::{Depth, Failure, Instance, Phase, Round};
 
+use crate::platform::Rest;
+
 /// What can happen to an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -31,14 +33,35 @@ pub enum Event {
         /// The name of the run to start, never used before.
         instance: Instance,
     },
-    /// The platform gave an instance its address.
+    /// The platform has come so far with an instance that has no address yet.
+    Phase {
+        /// Which run.
+        instance: Instance,
+        /// How far: from `Creating` to `Starting`.
+        phase: Phase,
+    },
+    /// The platform sees why an instance will not come up, should it stay so.
+    Ails {
+        /// Which run.
+        instance: Instance,
+        /// Why.
+        failure: Failure,
+    },
+    /// The platform gave an instance its address; or another one, while nobody has answered at the first.
     Created {
         /// Which run.
         instance: Instance,
         /// Where it will listen.
         endpoint: SocketAddr,
     },
-    /// The platform could not start an instance.
+    /// The platform itself says that an instance takes requests, whoever has asked it or not.
+    Ready {
+        /// Which run.
+        instance: Instance,
+        /// Where it listens.
+        endpoint: SocketAddr,
+    },
+    /// The platform could not start an instance, or it never will be up.
     NotCreated {
         /// Which run.
         instance: Instance,
@@ -55,6 +78,13 @@ pub enum Event {
         /// Which run.
         instance: Instance,
     },
+    /// Somebody else has ended an instance, on purpose: nothing of it is left, and it has not crashed.
+    PutDown {
+        /// Which run.
+        instance: Instance,
+        /// What is left of the app.
+        rest: Rest,
+    },
     /// An instance has ended by itself, but something of it is left, which the platform is ending: then comes `Exited`.
     Ending {
         /// Which run.
@@ -65,6 +95,20 @@ pub enum Event {
         /// Which run.
         instance: Instance,
     },
+    /// Somebody else makes an app run that had no instance: a deploy, a scale by hand.
+    Appeared {
+        /// The name of this run, never used before.
+        instance: Instance,
+    },
+    /// Something that does not know that the app sleeps makes it run: it is to be put down again.
+    PutBack {
+        /// The name of this run, never used before.
+        instance: Instance,
+        /// How deep it shall sleep.
+        depth: Depth,
+    },
+    /// How an app without an instance stands, by somebody else's doing, or after `Remove`.
+    Rests(Rest),
     /// A gateway got the right answer from an instance.
     Reachable {
         /// Which run.
@@ -118,12 +162,21 @@ pub enum Action {
     Release,
     /// Start this run.
     Start(Instance),
+    /// Call so what runs already.
+    Adopt(Instance),
     /// Pause it.
     Pause(Instance),
     /// Let it go on.
     Resume(Instance),
     /// End it.
-    Stop(Instance),
+    Stop {
+        /// Which run.
+        instance: Instance,
+        /// What shall be left.
+        depth: Depth,
+    },
+    /// From light to deep sleep, of an app of which nothing runs.
+    Remove,
     /// A wake has come to its end: for the record.
     WakeEnded(WakeEnded),
     /// An app ended while it was awake: for the record.

@@ -12,13 +12,17 @@ pub enum State {
     Awake(Running),
     /// Gateways have been asked to hold its requests, so that it can be put to sleep, renewed or ended.
     Draining(Draining),
-    /// Light sleep: paused, or without replicas.
-    Light(Running),
-    /// Deep sleep: there is nothing, or what is left of it is just ending.
-    Deep {
+    /// Light sleep of what can be paused.
+    Paused(Running),
+    /// Asleep, and nothing of it runs, or what is left of it is just ending.
+    Down {
+        /// Light: what runs it is there, without replicas. Deep: there is nothing, but it can be made again.
+        depth: Depth,
         /// The last instance, until it has ended.
         leaving: Option<Instance>,
     },
+    /// Nothing runs it, and there is nothing that it could be made of: requests find no backend, and wake nothing.
+    Absent,
     /// On its way up.
     Waking(Waking),
     /// It did not come up, or did not stay up.
@@ -82,6 +86,19 @@ pub struct Waking {
     pub retry: Retry,
     /// Since when nobody waits for it.
     pub unwanted_since: Option<Instant>,
+    /// How deep it slept, and sleeps again if nobody waits for its turn.
+    pub depth: Depth,
+    /// Whose doing it is that it runs.
+    pub by: By,
+}
+
+/// Whose doing it is that an app is on its way up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum By {
+    /// Ours: it has a slot once it is granted, and is stopped should it fail.
+    Us,
+    /// Somebody else's who runs it: it needs no slot, and is not ours to stop because it does not come up.
+    Others,
 }
 
 /// How far a wake is.
@@ -97,6 +114,10 @@ pub enum WakeStep {
         instance: Instance,
         /// When it has failed.
         deadline: Instant,
+        /// How far the platform is.
+        phase: Phase,
+        /// What that failure would be, as far as the platform knows.
+        so_far: Failure,
     },
     /// It has an address; the gateways ask it whether it is up.
     Probing {
@@ -106,7 +127,7 @@ pub enum WakeStep {
         endpoint: SocketAddr,
         /// When it has failed.
         deadline: Instant,
-        /// What that failure would be, as far as the probers know.
+        /// What that failure would be, as far as the probers and the platform know.
         so_far: Failure,
     },
     /// It was up, and nobody listens there any more; the gateways ask it until somebody does again.
@@ -117,6 +138,8 @@ pub enum WakeStep {
         endpoint: SocketAddr,
         /// When it has failed.
         deadline: Instant,
+        /// What that failure would be, as far as the platform knows.
+        so_far: Failure,
     },
     /// The platform was told to let a paused instance go on.
     Resuming {
@@ -138,8 +161,44 @@ pub struct Failed {
     pub retry_at: Instant,
     /// Who begins that next try.
     pub retry: Retry,
-    /// The failed instance, until it has ended.
-    pub leaving: Option<Instance>,
+    /// What there still is of it.
+    pub remains: Remains,
+}
+
+/// What there is of an app that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Remains {
+    /// No instance.
+    Nothing,
+    /// The failed instance is ending.
+    Leaving(Instance),
+    /// The failed instance stays, because somebody else made it run. It may yet come up.
+    Running {
+        /// Which run.
+        instance: Instance,
+        /// Where it will listen, if it has an address.
+        endpoint: Option<SocketAddr>,
+    },
+}
+
+impl Remains {
+    /// The instance that there is, in whatever condition.
+    pub fn instance(self) -> Option<Instance> {
+        match self {
+            Self::Nothing => None,
+            Self::Leaving(instance) | Self::Running { instance, .. } => Some(instance),
+        }
+    }
+
+    /// Whether this is what runs.
+    pub(super) fn runs(self, instance: Instance) -> bool {
+        matches!(self, Self::Running { instance: ours, .. } if ours == instance)
+    }
+
+    /// What runs has got an address.
+    pub(super) fn at(self, instance: Instance, endpoint: SocketAddr) -> Self {
+        if self.runs(instance) { Self::Running { instance, endpoint: Some(endpoint) } } else { self }
+    }
 }
 
 /// Who begins the next try after a failure.
@@ -160,8 +219,9 @@ impl State {
             Self::Failed(Failed { retry: Retry::ByItself, retry_at, .. }) => Some(*retry_at),
             Self::Failed(Failed { retry: Retry::OnRequest, .. })
             | Self::Awake(_)
-            | Self::Light(_)
-            | Self::Deep { .. }
+            | Self::Paused(_)
+            | Self::Down { .. }
+            | Self::Absent
             | Self::Gone { .. } => None,
         }
     }
@@ -175,8 +235,9 @@ impl State {
             Self::Draining(Draining { aim: Aim::Sleep(_) | Aim::Renew, round, .. }) => {
                 Status::Draining { round: *round }
             }
-            Self::Light(_) => Status::Asleep { depth: Depth::Light },
-            Self::Deep { .. } => Status::Asleep { depth: Depth::Deep },
+            Self::Paused(_) => Status::Asleep { depth: Depth::Light },
+            Self::Down { depth, .. } => Status::Asleep { depth: *depth },
+            Self::Absent => Status::Awake { instance: Instance(0), endpoints: [].into() },
             Self::Waking(waking) => waking.status(now),
             Self::Failed(failed) => Status::Failed {
                 failure: failed.failure,
@@ -189,12 +250,12 @@ impl State {
     /// The instance that there is, in whatever condition.
     pub fn instance(&self) -> Option<Instance> {
         match self {
-            Self::Awake(running) | Self::Light(running) => Some(running.instance),
+            Self::Awake(running) | Self::Paused(running) => Some(running.instance),
             Self::Draining(draining) => Some(draining.running.instance),
             Self::Waking(waking) => waking.step.instance(),
-            Self::Deep { leaving } | Self::Gone { leaving } | Self::Failed(Failed { leaving, .. }) => {
-                *leaving
-            }
+            Self::Failed(failed) => failed.remains.instance(),
+            Self::Down { leaving, .. } | Self::Gone { leaving } => *leaving,
+            Self::Absent => None,
         }
     }
 }
@@ -212,11 +273,12 @@ impl Waking {
     pub fn phase(&self) -> Phase {
         match self.step {
             WakeStep::Clearing(_) | WakeStep::Queued => Phase::Queued,
-            WakeStep::Creating { .. } => Phase::Creating,
+            WakeStep::Creating { phase, .. } => phase,
+            WakeStep::Probing { so_far: Failure::Unhealthy, .. } => Phase::Probing,
             // Nobody listens yet: its program is still beginning.
-            WakeStep::Probing { so_far: Failure::NeverListened, .. } => Phase::Starting,
-            WakeStep::Probing { .. } => Phase::Probing,
-            WakeStep::Returning { .. } | WakeStep::Resuming { .. } => Phase::Starting,
+            WakeStep::Probing { .. } | WakeStep::Returning { .. } | WakeStep::Resuming { .. } => {
+                Phase::Starting
+            }
         }
     }
 
@@ -262,6 +324,38 @@ impl WakeStep {
             | Self::Probing { instance, .. }
             | Self::Returning { instance, .. } => Some(*instance),
             Self::Resuming { running, .. } => Some(running.instance),
+        }
+    }
+
+    /// Where it listens, or will, if that is known.
+    pub(super) fn endpoint(self) -> Option<SocketAddr> {
+        match self {
+            Self::Clearing(_) | Self::Queued | Self::Creating { .. } => None,
+            Self::Probing { endpoint, .. } | Self::Returning { endpoint, .. } => Some(endpoint),
+            Self::Resuming { running, .. } => Some(running.endpoint),
+        }
+    }
+
+    /// Whether what a prober has found says more than what is known: that nobody listens is no news of an instance that
+    /// the platform knows to be ailing.
+    pub(super) fn learns(self, found: Failure) -> bool {
+        let Self::Probing { so_far, .. } = self else { return false };
+        found != so_far && (found != Failure::NeverListened || so_far == Failure::Unhealthy)
+    }
+
+    /// The same, with this as the reason should it come to nothing.
+    pub(super) fn ails(self, so_far: Failure) -> Self {
+        match self {
+            Self::Creating { instance, deadline, phase, .. } => {
+                Self::Creating { instance, deadline, phase, so_far }
+            }
+            Self::Probing { instance, endpoint, deadline, .. } => {
+                Self::Probing { instance, endpoint, deadline, so_far }
+            }
+            Self::Returning { instance, endpoint, deadline, .. } => {
+                Self::Returning { instance, endpoint, deadline, so_far }
+            }
+            Self::Clearing(_) | Self::Queued | Self::Resuming { .. } => self,
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use config::link::{Failure, Instance};
+use config::link::{Failure, Instance, Phase};
 
 use super::event::{Action, Event, WakeEnded};
-use super::state::{Failed, Retry, Running, State, WakeStep, Waking};
-use super::{RESTARTS, Rules, Transition, WITHDRAWN_AFTER, crashed, stay, to};
+use super::state::{By, Failed, Remains, Retry, Running, State, WakeStep, Waking};
+use super::{RESTARTS, Rules, Transition, WITHDRAWN_AFTER, crashed, creating, gone_with, rests, stay, to};
+use crate::platform::{Light, Rest};
 
 /// Everything that can happen to an app on its way up.
 pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Instant) -> Transition {
@@ -21,32 +22,59 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
             stay(State::Waking(waking), [])
         }
         (Event::Granted { instance }, WakeStep::Queued) => {
-            let step = WakeStep::Creating { instance, deadline: now + rules.grace };
-            onward(waking, step, now, [Action::Start(instance)])
+            waking.by = By::Us;
+            onward(waking, creating(instance, rules, now), now, [Action::Start(instance)])
         }
         // A grant that crossed a withdrawal: one wake needs one slot.
         (Event::Granted { .. }, _) => stay(State::Waking(waking), [Action::Release]),
-        (Event::Created { instance, endpoint }, WakeStep::Creating { instance: ours, deadline })
-            if instance == ours =>
-        {
-            let so_far = Failure::NeverListened;
-            onward(waking, WakeStep::Probing { instance, endpoint, deadline, so_far }, now, [])
+        // Nobody who deploys, or scales by hand, stands in line.
+        (Event::Appeared { instance } | Event::PutBack { instance, .. }, WakeStep::Queued) => {
+            (waking.by, waking.failures) = (By::Others, 0);
+            let actions = [Action::Withdraw, Action::Adopt(instance)];
+            onward(waking, creating(instance, rules, now), now, actions)
         }
-        (Event::NotCreated { instance, failure }, WakeStep::Creating { instance: ours, .. })
-            if instance == ours =>
-        {
-            give_up(waking, failure, Left::Nothing, rules, now)
+        (Event::Rests(rest), WakeStep::Queued) => rests_queued(waking, rest),
+        (
+            Event::Phase { instance, phase },
+            WakeStep::Creating { instance: ours, deadline, phase: before, .. },
+        ) if instance == ours && phase > before && phase < Phase::Probing => {
+            // What ailed it before was overcome.
+            let so_far = Failure::NotStarted;
+            onward(waking, WakeStep::Creating { instance, deadline, phase, so_far }, now, [])
         }
+        (
+            Event::Ails { instance, failure },
+            step @ (WakeStep::Creating { instance: ours, .. }
+            | WakeStep::Probing { instance: ours, .. }
+            | WakeStep::Returning { instance: ours, .. }),
+        ) if instance == ours => onward(waking, step.ails(failure), now, []),
+        (Event::Created { instance, endpoint }, step) if step.instance() == Some(instance) => {
+            listens_at(waking, step, endpoint, now)
+        }
+        (
+            Event::NotCreated { instance, failure },
+            WakeStep::Creating { instance: ours, .. }
+            | WakeStep::Probing { instance: ours, .. }
+            | WakeStep::Returning { instance: ours, .. },
+        ) if instance == ours => match rules.light {
+            Light::Paused => give_up(waking, failure, Left::Nothing, rules, now),
+            Light::Stopped => give_up(waking, failure, Left::Unfinished(instance), rules, now),
+        },
+        (
+            Event::Ready { instance, endpoint },
+            WakeStep::Creating { instance: ours, .. }
+            | WakeStep::Probing { instance: ours, .. }
+            | WakeStep::Returning { instance: ours, .. },
+        ) if instance == ours => up(waking, instance, endpoint, now),
         (
             Event::Reachable { instance },
             WakeStep::Probing { instance: ours, endpoint, .. }
             | WakeStep::Returning { instance: ours, endpoint, .. },
         ) if instance == ours => up(waking, instance, endpoint, now),
-        (
-            Event::NotReachable { instance, so_far },
-            WakeStep::Probing { instance: ours, endpoint, deadline, .. },
-        ) if instance == ours => {
-            onward(waking, WakeStep::Probing { instance, endpoint, deadline, so_far }, now, [])
+        (Event::NotReachable { instance, so_far }, step @ WakeStep::Probing { instance: ours, .. })
+            if instance == ours && step.learns(so_far) =>
+        {
+            onward(waking, step.ails(so_far), now, [])
         }
         (Event::Resumed { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
             up(waking, instance, running.endpoint, now)
@@ -55,6 +83,9 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
             if instance == old =>
         {
             onward(waking, WakeStep::Queued, now, [Action::Enqueue])
+        }
+        (Event::PutDown { instance, rest }, step) if step.instance() == Some(instance) => {
+            put_down(waking, rest, now)
         }
         // Somebody ended it while it was paused. The wake goes on, from nothing: whoever asked does not care.
         (Event::Ending { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
@@ -78,17 +109,24 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
             ended_after_all(waking, instance, None, rules, now)
         }
         (Event::Tick, _) => overdue(waking, rules, now),
-        (Event::Changed { .. }, step) => renew(waking, step, now),
-        (Event::Deleted { .. }, step) => to(State::Gone { leaving: step.instance() }, abandon(step)),
+        (Event::Changed { .. }, step) => renew(waking, step, rules, now),
+        (Event::Deleted { .. }, step) => deleted(&waking, step, rules),
         (
             Event::Sleep { .. }
             | Event::Quiesced { .. }
+            | Event::Phase { .. }
+            | Event::Ails { .. }
             | Event::Created { .. }
+            | Event::Ready { .. }
             | Event::NotCreated { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
+            | Event::PutDown { .. }
             | Event::Ending { .. }
             | Event::Exited { .. }
+            | Event::Appeared { .. }
+            | Event::PutBack { .. }
+            | Event::Rests(_)
             | Event::Reachable { .. }
             | Event::NotReachable { .. }
             | Event::Unreachable { .. },
@@ -112,12 +150,66 @@ fn onward(
     to(State::Waking(waking), actions)
 }
 
+/// An instance has an address, or has got another one: a pod was replaced while it was starting.
+fn listens_at(waking: Waking, step: WakeStep, endpoint: SocketAddr, now: Instant) -> Transition {
+    match step {
+        WakeStep::Creating { instance, deadline, .. } => {
+            let so_far = Failure::NeverListened;
+            onward(waking, WakeStep::Probing { instance, endpoint, deadline, so_far }, now, [])
+        }
+        WakeStep::Probing { instance, endpoint: before, deadline, .. } if before != endpoint => {
+            let so_far = Failure::NeverListened;
+            onward(waking, WakeStep::Probing { instance, endpoint, deadline, so_far }, now, [])
+        }
+        WakeStep::Returning { instance, endpoint: before, deadline, so_far } if before != endpoint => {
+            onward(waking, WakeStep::Returning { instance, endpoint, deadline, so_far }, now, [])
+        }
+        WakeStep::Clearing(_)
+        | WakeStep::Queued
+        | WakeStep::Probing { .. }
+        | WakeStep::Returning { .. }
+        | WakeStep::Resuming { .. } => stay(State::Waking(waking), []),
+    }
+}
+
+/// Somebody has changed how an app stands that waits for its turn.
+fn rests_queued(mut waking: Waking, rest: Rest) -> Transition {
+    match rest {
+        Rest::Asleep(depth) => {
+            waking.depth = depth;
+            stay(State::Waking(waking), [])
+        }
+        Rest::Nothing => to(State::Absent, [Action::Withdraw]),
+    }
+}
+
+/// Somebody has put the app down while it was on its way up. Whoever still waits asks again, but what was to end anyway
+/// is waited for no more.
+fn put_down(mut waking: Waking, rest: Rest, now: Instant) -> Transition {
+    match (waking.step, rest) {
+        (WakeStep::Clearing(_), Rest::Asleep(depth)) => {
+            waking.depth = depth;
+            onward(waking, WakeStep::Queued, now, [Action::Enqueue])
+        }
+        (
+            WakeStep::Clearing(_)
+            | WakeStep::Queued
+            | WakeStep::Creating { .. }
+            | WakeStep::Probing { .. }
+            | WakeStep::Returning { .. }
+            | WakeStep::Resuming { .. },
+            Rest::Asleep(_) | Rest::Nothing,
+        ) => to(rests(rest), release(&waking)),
+    }
+}
+
 /// The end of a wake: the app is up.
 fn up(waking: Waking, instance: Instance, endpoint: SocketAddr, now: Instant) -> Transition {
     let wake_took = now.saturating_duration_since(waking.since(now));
     let running = Running { instance, endpoint, since: now, wake_took, failures: waking.failures };
-    let ended = WakeEnded { result: Ok(()), instance: Some(instance), marks: waking.marks };
-    to(State::Awake(running), release(waking.step).chain([Action::WakeEnded(ended)]))
+    let ended = WakeEnded { result: Ok(()), instance: Some(instance), marks: waking.marks.clone() };
+    let actions = release(&waking).into_iter().chain([Action::WakeEnded(ended)]);
+    to(State::Awake(running), actions)
 }
 
 /// What a failed wake leaves.
@@ -126,23 +218,31 @@ enum Left {
     Nothing,
     /// The rest of an instance, which is being ended.
     Ending(Instance),
-    /// An instance that runs, and is to be stopped.
+    /// What was made of an instance on the way to nothing: to be cleared away if we started it.
+    Unfinished(Instance),
+    /// An instance that runs, and is to be stopped if we started it.
     Running(Instance),
 }
 
 /// The end of a wake: the app is not up, and what there is of it is stopped.
 fn give_up(waking: Waking, failure: Failure, left: Left, rules: &Rules, now: Instant) -> Transition {
-    let (leaving, stop) = match left {
-        Left::Nothing => (None, None),
-        Left::Ending(instance) => (Some(instance), None),
-        Left::Running(instance) => (Some(instance), Some(Action::Stop(instance))),
+    let stop = |instance| Action::Stop { instance, depth: rules.stopped() };
+    let (remains, stop) = match left {
+        Left::Nothing => (Remains::Nothing, None),
+        Left::Ending(instance) => (Remains::Leaving(instance), None),
+        Left::Unfinished(instance) | Left::Running(instance) if waking.by == By::Others => {
+            (Remains::Running { instance, endpoint: waking.step.endpoint() }, None)
+        }
+        Left::Unfinished(instance) => (Remains::Nothing, Some(stop(instance))),
+        Left::Running(instance) => (Remains::Leaving(instance), Some(stop(instance))),
     };
     let failures = waking.failures.saturating_add(1);
     let retry_at = now + rules.backoff(failures);
     let retry = if failures <= RESTARTS { waking.retry } else { Retry::OnRequest };
-    let failed = Failed { failure, failures, retry_at, retry, leaving };
+    let failed = Failed { failure, failures, retry_at, retry, remains };
+    let slot = release(&waking);
     let ended = WakeEnded { result: Err(failure), instance: waking.step.instance(), marks: waking.marks };
-    to(State::Failed(failed), stop.into_iter().chain(release(waking.step)).chain([Action::WakeEnded(ended)]))
+    to(State::Failed(failed), stop.into_iter().chain(slot).chain([Action::WakeEnded(ended)]))
 }
 
 /// Nobody listened because it was about to end: a crash like any other.
@@ -166,16 +266,18 @@ fn ended_after_all(
 fn overdue(waking: Waking, rules: &Rules, now: Instant) -> Transition {
     let unwanted = waking.unwanted_since.is_some_and(|since| now >= since + WITHDRAWN_AFTER);
     match waking.step {
-        WakeStep::Clearing(old) if unwanted => to(State::Deep { leaving: Some(old) }, []),
-        WakeStep::Queued if unwanted => to(State::Deep { leaving: None }, [Action::Withdraw]),
-        WakeStep::Creating { instance, deadline } if now >= deadline => {
-            give_up(waking, Failure::NotStarted, Left::Running(instance), rules, now)
+        WakeStep::Clearing(old) if unwanted => {
+            to(State::Down { depth: waking.depth, leaving: Some(old) }, [])
         }
-        WakeStep::Probing { instance, deadline, so_far, .. } if now >= deadline => {
+        WakeStep::Queued if unwanted => {
+            to(State::Down { depth: waking.depth, leaving: None }, [Action::Withdraw])
+        }
+        WakeStep::Creating { instance, deadline, so_far, .. }
+        | WakeStep::Probing { instance, deadline, so_far, .. }
+        | WakeStep::Returning { instance, deadline, so_far, .. }
+            if now >= deadline =>
+        {
             give_up(waking, so_far, Left::Running(instance), rules, now)
-        }
-        WakeStep::Returning { instance, deadline, .. } if now >= deadline => {
-            give_up(waking, Failure::Crashed, Left::Running(instance), rules, now)
         }
         WakeStep::Resuming { running, deadline } if now >= deadline => {
             give_up(waking, Failure::NotStarted, Left::Running(running.instance), rules, now)
@@ -190,41 +292,49 @@ fn overdue(waking: Waking, rules: &Rules, now: Instant) -> Transition {
 }
 
 /// What it runs was changed while it was on its way up: once more, with the new version.
-fn renew(mut waking: Waking, step: WakeStep, now: Instant) -> Transition {
+fn renew(mut waking: Waking, step: WakeStep, rules: &Rules, now: Instant) -> Transition {
     waking.failures = 0;
-    match step {
-        WakeStep::Clearing(_) | WakeStep::Queued => stay(State::Waking(waking), []),
-        WakeStep::Creating { instance, .. }
-        | WakeStep::Probing { instance, .. }
-        | WakeStep::Returning { instance, .. }
-        | WakeStep::Resuming { running: Running { instance, .. }, .. } => {
-            onward(waking, WakeStep::Clearing(instance), now, abandon(step))
-        }
-    }
+    let Some(instance) = abandoned(step) else { return stay(State::Waking(waking), []) };
+    let depth = rules.stopped();
+    let actions: Vec<Action> =
+        [Action::Stop { instance, depth }].into_iter().chain(release(&waking)).collect();
+    (waking.by, waking.depth) = (By::Us, depth);
+    onward(waking, WakeStep::Clearing(instance), now, actions)
 }
 
-/// What is to be undone when a wake is dropped at this step.
-fn abandon(step: WakeStep) -> Vec<Action> {
-    match step {
-        // Already told to stop.
-        WakeStep::Clearing(_) => vec![],
-        WakeStep::Queued => vec![Action::Withdraw],
-        WakeStep::Creating { instance, .. }
-        | WakeStep::Probing { instance, .. }
-        | WakeStep::Returning { instance, .. }
-        | WakeStep::Resuming { running: Running { instance, .. }, .. } => {
-            [Action::Stop(instance)].into_iter().chain(release(step)).collect()
-        }
-    }
-}
-
-/// Gives back the slot, of a wake that has one: a start was granted it, and what was up before needs none.
-fn release(step: WakeStep) -> impl Iterator<Item = Action> {
-    let slot = match step {
-        WakeStep::Creating { .. } | WakeStep::Probing { .. } => Some(Action::Release),
-        WakeStep::Clearing(_) | WakeStep::Queued | WakeStep::Returning { .. } | WakeStep::Resuming { .. } => {
-            None
-        }
+/// It was taken out of the table while it was on its way up.
+fn deleted(waking: &Waking, step: WakeStep, rules: &Rules) -> Transition {
+    let mut gone = match (step, rules.light, abandoned(step)) {
+        // Told to stop already.
+        (WakeStep::Clearing(old), Light::Paused, _) => to(State::Gone { leaving: Some(old) }, []),
+        (WakeStep::Queued, _, _) => to(State::Gone { leaving: None }, [Action::Withdraw]),
+        (_, _, Some(instance)) => gone_with(instance, rules),
+        (_, _, None) => to(State::Gone { leaving: None }, []),
     };
-    slot.into_iter()
+    gone.actions.extend(release(waking));
+    gone
+}
+
+/// The instance that is to be stopped when a wake is dropped at this step.
+fn abandoned(step: WakeStep) -> Option<Instance> {
+    match step {
+        WakeStep::Clearing(_) | WakeStep::Queued => None,
+        WakeStep::Creating { instance, .. }
+        | WakeStep::Probing { instance, .. }
+        | WakeStep::Returning { instance, .. }
+        | WakeStep::Resuming { running: Running { instance, .. }, .. } => Some(instance),
+    }
+}
+
+/// Gives back the slot, of a wake that has one: a start was granted it. What was up before needs none, and neither does
+/// what others start.
+fn release(waking: &Waking) -> Option<Action> {
+    match (waking.step, waking.by) {
+        (WakeStep::Creating { .. } | WakeStep::Probing { .. }, By::Us) => Some(Action::Release),
+        (WakeStep::Creating { .. } | WakeStep::Probing { .. }, By::Others)
+        | (
+            WakeStep::Clearing(_) | WakeStep::Queued | WakeStep::Returning { .. } | WakeStep::Resuming { .. },
+            _,
+        ) => None,
+    }
 }

@@ -45,7 +45,8 @@ pub enum Command {
     Forget(AppId),
 }
 
-/// What happened to an instance. After `NotCreated` or `Exited` nothing more comes about it.
+/// What happened to an instance. After `NotCreated`, `PutDown` or `Exited` nothing more comes about it, but for the
+/// answer to [`Command::Stop`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// It is there; whether anybody listens is the prober's matter.
@@ -62,8 +63,12 @@ pub enum Event {
     Endpoints(Arc<[Endpoint]>),
     /// It is there, or should be, and will not come up as it is: why, should it stay so. Before it is up only.
     Ails(Failure),
-    /// It could not be started, or never will be up.
+    /// It could not be started, or never will be up. Where light sleep is [`Light::Stopped`], what it may have left is
+    /// then told to stop, and that is answered as ever.
     NotCreated(Failure),
+    /// Somebody else has ended it on purpose, by hand or by a deploy, and this is left: it has not crashed. Also the
+    /// answer to [`Command::Adopt`] where nothing runs any more.
+    PutDown(Rest),
     /// It is paused.
     Paused,
     /// It runs again.
@@ -139,6 +144,15 @@ pub enum Standing {
     Nothing,
 }
 
+/// What is left of an app of which nothing runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rest {
+    /// What runs it, without replicas; or what it can be made of again.
+    Asleep(Depth),
+    /// Nothing: requests find no backend.
+    Nothing,
+}
+
 /// A word about an app for its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -153,7 +167,9 @@ pub enum Note {
 pub enum Light {
     /// The instance stays, paused, and goes on where it was: [`Command::Pause`], [`Command::Resume`].
     Paused,
-    /// Nothing runs, but what runs it is there: [`Command::Stop`], and another start.
+    /// Nothing runs, but what runs it is there: [`Command::Stop`], and another start. Such a platform keeps its apps
+    /// while we are away, and others start and stop them, too: what they made run is not stopped because it does not
+    /// come up, and an app that is no longer said to be one is let go as it is ([`Command::Forget`]).
     Stopped,
 }
 

@@ -1,15 +1,23 @@
 //! States and actions in the words of the table.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use config::link::{Depth, Instance};
+use config::link::{Depth, Failure, Instance};
 
 use super::super::*;
+use super::sample;
 
 /// All of a state that decides what comes next.
 pub(super) fn state(state: &State, now: Instant) -> String {
     match state {
-        State::Awake(up) => format!("awake {}{}{}", up.instance, fresh(up.since, now), after(up.failures)),
+        State::Awake(up) => format!(
+            "awake {}{}{}{}",
+            up.instance,
+            at_port(up.endpoint),
+            fresh(up.since, now),
+            after(up.failures)
+        ),
         State::Draining(Draining { running, aim, round, deadline }) => format!(
             "draining {} to {} round {} until {}{}",
             running.instance,
@@ -22,13 +30,16 @@ pub(super) fn state(state: &State, now: Instant) -> String {
             at(*deadline, now),
             after(running.failures)
         ),
-        State::Light(up) => format!("light {}{}", up.instance, after(up.failures)),
-        State::Deep { leaving } => format!("{}{}", Depth::Deep.as_str(), gone(*leaving)),
+        State::Paused(up) => format!("paused {}{}", up.instance, after(up.failures)),
+        State::Down { depth, leaving } => format!("{}{}", depth.as_str(), gone(*leaving)),
+        State::Absent => "absent".to_owned(),
         State::Waking(waking) => format!(
-            "{}{}{}{}",
+            "{}{}{}{}{}{}",
             step(&waking.step, now),
             after(waking.failures),
             if waking.retry == Retry::ByItself { " by itself" } else { "" },
+            if waking.by == By::Others { " by others" } else { "" },
+            if waking.depth == Depth::Light { " from light" } else { "" },
             waking
                 .unwanted_since
                 .map_or(String::new(), |since| format!(" unwanted since {}", at(since, now)))
@@ -42,7 +53,12 @@ pub(super) fn state(state: &State, now: Instant) -> String {
                 Retry::OnRequest => "on request",
                 Retry::ByItself => "by itself",
             },
-            gone(failed.leaving)
+            match failed.remains {
+                Remains::Nothing => String::new(),
+                Remains::Leaving(instance) => gone(Some(instance)),
+                Remains::Running { instance, endpoint } =>
+                    format!(" running {instance}{}", endpoint.map_or(String::new(), at_port)),
+            }
         ),
         State::Gone { leaving } => format!("gone{}", gone(*leaving)),
     }
@@ -52,14 +68,16 @@ fn step(step: &WakeStep, now: Instant) -> String {
     match step {
         WakeStep::Clearing(old) => format!("clearing {old}"),
         WakeStep::Queued => "queued".to_owned(),
-        WakeStep::Creating { instance, deadline } => {
-            format!("creating {instance} until {}", at(*deadline, now))
+        WakeStep::Creating { instance, deadline, phase, so_far } => {
+            format!("{} {instance} until {}{}", phase.as_str(), at(*deadline, now), or(*so_far))
         }
-        WakeStep::Probing { instance, deadline, so_far, .. } => {
-            format!("probing {instance} until {} or {}", at(*deadline, now), so_far.code())
+        WakeStep::Probing { instance, endpoint, deadline, so_far } => {
+            let (port, so_far) = (at_port(*endpoint), so_far.code());
+            format!("probing {instance}{port} until {} or {so_far}", at(*deadline, now))
         }
-        WakeStep::Returning { instance, deadline, .. } => {
-            format!("returning {instance} until {}", at(*deadline, now))
+        WakeStep::Returning { instance, endpoint, deadline, so_far } => {
+            let (port, so_far) = (at_port(*endpoint), or(*so_far));
+            format!("returning {instance}{port} until {}{so_far}", at(*deadline, now))
         }
         WakeStep::Resuming { running, deadline } => {
             format!("resuming {} until {}", running.instance, at(*deadline, now))
@@ -82,12 +100,27 @@ fn action(action: &Action) -> String {
         Action::Start(instance) => format!("start {instance}"),
         Action::Pause(instance) => format!("pause {instance}"),
         Action::Resume(instance) => format!("resume {instance}"),
-        Action::Stop(instance) => format!("stop {instance}"),
+        Action::Adopt(instance) => format!("adopt {instance}"),
+        Action::Stop { instance, depth } => format!("stop {instance} to {}", depth.as_str()),
+        Action::Remove => "remove".to_owned(),
         Action::WakeEnded(WakeEnded { result: Ok(()), .. }) => "wake succeeded".to_owned(),
         Action::WakeEnded(WakeEnded { result: Err(failure), .. }) => {
             format!("wake failed {}", failure.code())
         }
         Action::Crashed(instance) => format!("crashed {instance}"),
+    }
+}
+
+/// Where it listens, if that is not where the samples do.
+fn at_port(endpoint: SocketAddr) -> String {
+    if endpoint == sample::endpoint() { String::new() } else { format!(" at {}", endpoint.port()) }
+}
+
+/// What its failure would be, if that is not what nobody knows anything of.
+fn or(so_far: Failure) -> String {
+    match so_far {
+        Failure::NotStarted | Failure::Crashed => String::new(),
+        other => format!(" or {}", other.code()),
     }
 }
 

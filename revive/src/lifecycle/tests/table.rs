@@ -1,22 +1,24 @@
-//! Every pair of state and event, against `table.txt`.
+//! Every pair of state and event, against `table.txt` for processes, and `among_others.txt` where others start and stop
+//! apps, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::super::*;
-use super::{RULES, sample, say};
+use super::{AMONG_OTHERS, RULES, sample, say};
 
-const TABLE: &str = include_str!("table.txt");
+const PROCESSES: (&str, Rules) = (include_str!("table.txt"), RULES);
+const WORKLOADS: (&str, Rules) = (include_str!("among_others.txt"), AMONG_OTHERS);
 
 /// What an event does to a state; a pair that does nothing is not in it.
 type Table = BTreeMap<(String, String), String>;
 
 /// Reads the table: a line at the margin names a state, an indented one an event and what it does. A state that
 /// is `like` another has the other's lines, but for those that it repeats; `-` takes one away.
-fn written() -> Table {
+fn written(table: &str) -> Table {
     let mut blocks: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut state = String::new();
-    for line in TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         match line.strip_prefix("  ") {
             None => {
                 let (name, like) = line.split_once(" = ").map_or((line, None), |(a, b)| (a, Some(b)));
@@ -42,13 +44,13 @@ fn written() -> Table {
         .collect()
 }
 
-fn observed() -> Table {
+fn observed(rules: &Rules) -> Table {
     // An hour after the earliest instant there is, so that one can go back from it.
     let now = Instant::now() + Duration::from_secs(3_600);
     let mut table = Table::new();
-    for (state_name, state) in sample::states(now) {
-        for (event_name, event) in sample::events() {
-            let Transition { state: next, actions } = step(state.clone(), event, &RULES, now);
+    for (state_name, state) in sample::states(rules.light, now) {
+        for (event_name, event) in sample::events(rules.light) {
+            let Transition { state: next, actions } = step(state.clone(), event, rules, now);
             if next == state && actions.is_empty() {
                 continue;
             }
@@ -62,7 +64,12 @@ fn observed() -> Table {
 
 #[test]
 fn every_pair_does_what_the_table_says() {
-    let (written, observed) = (written(), observed());
+    for (table, rules) in [PROCESSES, WORKLOADS] {
+        compare(&written(table), &observed(&rules));
+    }
+}
+
+fn compare(written: &Table, observed: &Table) {
     let pairs: BTreeSet<_> = written.keys().chain(observed.keys()).collect();
     let mut difference = String::new();
     for pair in pairs {
@@ -76,21 +83,21 @@ fn every_pair_does_what_the_table_says() {
     assert!(difference.is_empty(), "the table says (-), the code does (+):\n{difference}");
 }
 
-/// So that nothing in the table is read past, and no sample is missing from it.
+/// So that nothing in the tables is read past, and no sample is missing from them.
 #[test]
-fn the_table_names_every_sample_and_nothing_else() {
+fn the_tables_name_every_sample_and_nothing_else() {
     let now = Instant::now() + Duration::from_secs(3_600);
     let names = |text: &str| text.split(" = ").next().map(str::to_owned);
-    let written_states: BTreeSet<String> = TABLE
-        .lines()
-        .filter(|line| !line.starts_with([' ', '#']))
-        .filter(|line| !line.is_empty())
-        .filter_map(names)
-        .collect();
-    let states: BTreeSet<String> = sample::states(now).into_iter().map(|(name, _)| name.to_owned()).collect();
-    assert_eq!(written_states, states);
-    let events: BTreeSet<String> = sample::events().into_iter().map(|(name, _)| name).collect();
-    for (state, event) in written().keys() {
-        assert!(events.contains(event), "{state}: no such event: {event}");
+    for (table, rules) in [PROCESSES, WORKLOADS] {
+        let states = table.lines().filter(|line| !line.starts_with([' ', '#']) && !line.is_empty());
+        let written_states: BTreeSet<String> = states.filter_map(names).collect();
+        let states = sample::states(rules.light, now);
+        let states: BTreeSet<String> = states.into_iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(written_states, states);
+        let events = sample::events(rules.light).into_iter();
+        let events: BTreeSet<String> = events.map(|(name, _)| name).collect();
+        for (state, event) in written(table).keys() {
+            assert!(events.contains(event), "{state}: no such event: {event}");
+        }
     }
 }

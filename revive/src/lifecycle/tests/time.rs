@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use config::link::{Failure, Instance, Phase};
+use config::link::{Depth, Failure, Instance, Phase};
 
 use super::super::*;
 use super::{RULES, sample};
@@ -16,7 +16,7 @@ fn happens(state: State, event: Event, rules: &Rules, now: Instant) -> State {
 /// How long each of so many failed wakes in a row is remembered, each tried again as soon as allowed.
 fn backoffs(rules: &Rules, count: usize) -> Vec<Duration> {
     let mut now = Instant::now();
-    let mut state = State::Deep { leaving: None };
+    let mut state = State::Down { depth: Depth::Deep, leaving: None };
     let mut all = Vec::new();
     for number in 0..count {
         let instance = Instance(number as u64);
@@ -95,7 +95,7 @@ fn a_wake_from_deep_sleep_is_measured_from_its_first_moment() {
     let start = Instant::now();
     let instance = Instance(1);
     let (endpoint, reachable) = (sample::endpoint(), Event::Reachable { instance });
-    let mut state = State::Deep { leaving: Some(Instance(0)) };
+    let mut state = State::Down { depth: Depth::Deep, leaving: Some(Instance(0)) };
     let events = [
         (0, Event::Wanted(Demand::Request)),
         (1, Event::Exited { instance: Instance(0) }),
@@ -124,7 +124,7 @@ fn a_wake_from_deep_sleep_is_measured_from_its_first_moment() {
 fn a_wake_from_light_sleep_is_measured_too() {
     let paused = sample::running(90, 0, Instant::now());
     let start = paused.since + SECOND * 100;
-    let state = happens(State::Light(paused), Event::Wanted(Demand::Request), &RULES, start);
+    let state = happens(State::Paused(paused), Event::Wanted(Demand::Request), &RULES, start);
     let now = start + Duration::from_millis(3);
     let Transition { state, actions } =
         step(state, Event::Resumed { instance: paused.instance }, &RULES, now);
@@ -140,12 +140,8 @@ fn a_wake_from_light_sleep_is_measured_too() {
 fn what_was_outlived_before_a_pause_stays_forgiven() {
     let now = Instant::now() + STABLE;
     let up = sample::running(60, 3, now);
-    let draining = Draining {
-        running: up,
-        aim: Aim::Sleep(config::link::Depth::Light),
-        round: sample::ROUND,
-        deadline: now,
-    };
+    let draining =
+        Draining { running: up, aim: Aim::Sleep(Depth::Light), round: sample::ROUND, deadline: now };
     let instance = up.instance;
     let mut state = State::Draining(draining);
     for event in [

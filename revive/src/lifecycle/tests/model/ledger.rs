@@ -4,10 +4,12 @@ use config::link::Instance;
 
 use super::super::super::*;
 use super::world::{Gateway, View};
+use crate::platform::Light;
 
 /// What the lifecycle has been told about the instance that it started last.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ledger {
+    light: Light,
     pub(super) instance: Known,
     pub(super) broken: Option<&'static str>,
 }
@@ -35,6 +37,10 @@ impl Known {
 }
 
 impl Ledger {
+    pub(super) fn new(light: Light) -> Self {
+        Self { light, instance: Known::Nothing, broken: None }
+    }
+
     pub(super) fn broken(&mut self, rule: &'static str) {
         self.broken.get_or_insert(rule);
     }
@@ -48,8 +54,14 @@ impl Ledger {
     /// The lifecycle hears of an event.
     pub(super) fn heard(&mut self, event: &Event) {
         match *event {
-            Event::Exited { instance } | Event::NotCreated { instance, .. }
+            Event::Exited { instance } | Event::PutDown { instance, .. }
                 if self.instance.instance() == Some(instance) =>
+            {
+                self.instance = Known::Nothing;
+            }
+            // Where others start apps too, it may have left something, and what is theirs may yet come up.
+            Event::NotCreated { instance, .. }
+                if self.instance.instance() == Some(instance) && self.light == Light::Paused =>
             {
                 self.instance = Known::Nothing;
             }
@@ -75,6 +87,15 @@ impl Ledger {
             self.commands_what_there_is(action);
             self.sleeps_only_what_is_quiet(action, event, gateway);
         }
+        let over = match event {
+            Event::NotCreated { .. } => self.light == Light::Stopped && after.instance().is_none(),
+            // What others run is let go.
+            Event::Deleted { .. } => self.light == Light::Stopped,
+            _ => false,
+        };
+        if over {
+            self.instance = Known::Nothing;
+        }
         self.holds(after.instance() == self.instance.instance(), "it knows what instance there is");
     }
 
@@ -83,7 +104,8 @@ impl Ledger {
         if view(before) != view(after) {
             self.holds(published == 1, "gateways are told once of each change");
         }
-        if published > 0 || actions.iter().any(|action| matches!(action, Action::Pause(_) | Action::Stop(_)))
+        if published > 0
+            || actions.iter().any(|action| matches!(action, Action::Pause(_) | Action::Stop { .. }))
         {
             self.holds(actions.first() == Some(&Action::Publish), "gateways are told first");
         }
@@ -112,13 +134,16 @@ impl Ledger {
             Action::Start(new) => {
                 (Known::Runs(new), self.instance == Known::Nothing, "two of one app never run at once")
             }
+            Action::Adopt(new) => {
+                (Known::Runs(new), self.instance == Known::Nothing, "only what has no name gets one")
+            }
             Action::Pause(one) => {
                 (Known::Paused(one), self.instance == Known::Runs(one), "only what runs is paused")
             }
             Action::Resume(one) => {
                 (Known::Runs(one), self.instance == Known::Paused(one), "only what is paused is resumed")
             }
-            Action::Stop(one) => {
+            Action::Stop { instance: one, .. } => {
                 let there = [Known::Runs(one), Known::Paused(one)].contains(&self.instance);
                 (Known::Stops(one), there, "only what there is is stopped, and once")
             }
@@ -126,6 +151,7 @@ impl Ledger {
             | Action::Enqueue
             | Action::Withdraw
             | Action::Release
+            | Action::Remove
             | Action::WakeEnded(_)
             | Action::Crashed(_) => return,
         };
@@ -135,8 +161,8 @@ impl Ledger {
 
     /// Sleep is not for an app that a gateway still sends to, whatever it said earlier.
     fn sleeps_only_what_is_quiet(&mut self, action: &Action, event: &Event, gateway: &Gateway) {
-        let sleep =
-            matches!(action, Action::Pause(_) | Action::Stop(_)) && matches!(event, Event::Quiesced { .. });
+        let sleep = matches!(action, Action::Pause(_) | Action::Stop { .. })
+            && matches!(event, Event::Quiesced { .. });
         if sleep {
             self.holds(
                 !matches!(gateway.view, View::Awake(_)),

@@ -4,8 +4,9 @@
 use config::link::{Depth, Instance};
 use stateright::{Checker, Model, Property};
 
-use super::super::{Demand, Event, State, WakeStep};
-use world::{View, World, early, late};
+use super::super::{By, Demand, Event, State, WakeStep};
+use crate::platform::{Light, Rest};
+use world::{Stands, View, World, early, late};
 
 mod ledger;
 mod progress;
@@ -16,6 +17,8 @@ mod world;
 struct Life {
     /// Whether a grant may cross a withdrawal on its way, as it does where admission and lifecycle are two tasks.
     grants_travel: bool,
+    /// Whether others start and stop the app, too.
+    light: Light,
 }
 
 /// One thing that happens.
@@ -45,6 +48,14 @@ enum Happens {
     LeavesSomething(Instance),
     /// The platform has ended what that was.
     EndsTheRest,
+    /// Somebody else makes it run; or something that does not know that it sleeps.
+    OthersStart {
+        knowing: bool,
+    },
+    /// Somebody else puts it down, or deletes what runs it.
+    OthersStop(Rest),
+    /// The platform says that an instance takes requests.
+    ComesUp(Instance),
     /// The lifecycle hears the platform's next report.
     ReportArrives {
         late: bool,
@@ -64,13 +75,15 @@ enum Happens {
 
 /// How much a gateway may have said that was not heard yet.
 const MAIL: usize = 1;
+/// How much the platform may have said that was not heard yet, before others do something.
+const REPORTS: usize = 1;
 
 impl Model for Life {
     type State = World;
     type Action = Happens;
 
     fn init_states(&self) -> Vec<World> {
-        vec![World::asleep()]
+        vec![World::asleep(self.light)]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Happens>) {
@@ -90,6 +103,7 @@ impl Model for Life {
                         | Happens::Refused(_)
                         | Happens::Dies(_)
                         | Happens::LeavesSomething(_)
+                        | Happens::ComesUp(_)
                 )
             };
             actions.retain(|action| !apart(action));
@@ -126,8 +140,14 @@ impl Model for Life {
             Happens::LeavesSomething(instance) => world.leaves_something(instance),
             Happens::EndsTheRest => world.dies(world.platform.ending?),
             Happens::ReportArrives { late } => {
-                let report = world.platform.reports.pop_front()?;
-                world.happens(report, time(late));
+                world.platform.reports.front()?;
+                world.hears_report(time(late));
+            }
+            Happens::OthersStart { knowing } => world.others_start(knowing),
+            Happens::OthersStop(rest) => world.others_stop(rest),
+            Happens::ComesUp(instance) => {
+                let endpoint = super::sample::endpoint();
+                world.platform.reports.push_back(Event::Ready { instance, endpoint });
             }
             Happens::Sees => world.gateway.sees(),
             Happens::RequestBegins => world.gateway.open = true,
@@ -153,7 +173,8 @@ impl Model for Life {
             }),
             Property::always("no slot leaks", |_, world: &World| {
                 let starting = matches!(&world.life, State::Waking(waking)
-                    if matches!(waking.step, WakeStep::Creating { .. } | WakeStep::Probing { .. }));
+                    if matches!(waking.step, WakeStep::Creating { .. } | WakeStep::Probing { .. })
+                    && waking.by == By::Us);
                 world.admission.slots == world.admission.granted + u8::from(starting)
             }),
             Property::always(
@@ -193,13 +214,43 @@ fn around_the_platform(world: &World, actions: &mut Vec<Happens>) {
         actions.extend([Happens::Obeys { luck: true }, Happens::Obeys { luck: false }]);
     }
     for instance in world.platform.alive.iter().copied().filter(|instance| world.lives(*instance)) {
-        actions.extend([Happens::Dies(instance), Happens::LeavesSomething(instance)]);
+        match world.light {
+            Light::Paused => actions.extend([Happens::Dies(instance), Happens::LeavesSomething(instance)]),
+            Light::Stopped if comes_up(&world.life, instance) && world.platform.reports.len() < REPORTS => {
+                actions.push(Happens::ComesUp(instance));
+            }
+            Light::Stopped => {}
+        }
+    }
+    if world.light == Light::Stopped && world.platform.reports.len() < REPORTS {
+        others(world, actions);
     }
     if world.platform.ending.is_some() {
         actions.push(Happens::EndsTheRest);
     }
     if !world.platform.reports.is_empty() {
         actions.extend([Happens::ReportArrives { late: false }, Happens::ReportArrives { late: true }]);
+    }
+}
+
+/// Once, as far as it matters: to who is up already it is no news.
+fn comes_up(life: &State, instance: Instance) -> bool {
+    let waits = matches!(life, State::Waking(waking) if !matches!(waking.step, WakeStep::Clearing(_)));
+    life.instance() == Some(instance) && (waits || matches!(life, State::Failed(_)))
+}
+
+fn others(world: &World, actions: &mut Vec<Happens>) {
+    let is_up = world.platform.stands == Stands::Up;
+    if world.platform.alive.is_empty() && !is_up {
+        actions.push(Happens::OthersStart { knowing: true });
+        if world.platform.stands != Stands::Rests(Rest::Nothing) {
+            actions.push(Happens::OthersStart { knowing: false });
+        }
+    }
+    for rest in [Rest::Asleep(Depth::Light), Rest::Nothing] {
+        if !world.platform.alive.is_empty() || world.platform.stands != Stands::Rests(rest) {
+            actions.push(Happens::OthersStop(rest));
+        }
     }
 }
 
@@ -238,10 +289,20 @@ fn check(life: Life) {
 
 #[test]
 fn nothing_bad_happens_in_any_order() {
-    check(Life { grants_travel: false });
+    check(Life { grants_travel: false, light: Light::Paused });
 }
 
 #[test]
 fn nothing_bad_happens_if_grants_cross_withdrawals() {
-    check(Life { grants_travel: true });
+    check(Life { grants_travel: true, light: Light::Paused });
+}
+
+#[test]
+fn nothing_bad_happens_in_any_order_among_others() {
+    check(Life { grants_travel: false, light: Light::Stopped });
+}
+
+#[test]
+fn nothing_bad_happens_among_others_if_grants_cross_withdrawals() {
+    check(Life { grants_travel: true, light: Light::Stopped });
 }

@@ -4,19 +4,20 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
+use config::link::Depth;
 use stateright::Model;
 
-use super::super::super::{Retry, State, WakeStep};
-use super::world::World;
+use super::super::super::{Failed, Remains, Retry, State, WakeStep};
+use super::world::{Stands, World};
 use super::{Happens, Life};
+use crate::platform::{Light, Rest};
 
-const LIFE: Life = Life { grants_travel: false };
+/// Every world that there can be, of processes and among others.
+static PROCESSES: LazyLock<Worlds> = LazyLock::new(|| explore(Light::Paused));
+static WORKLOADS: LazyLock<Worlds> = LazyLock::new(|| explore(Light::Stopped));
 
-/// Every world that there can be.
-static WORLDS: LazyLock<Worlds> = LazyLock::new(explore);
-
-#[derive(Default)]
 struct Worlds {
+    life: Life,
     all: Vec<Arc<World>>,
     places: HashMap<Arc<World>, usize>,
 }
@@ -33,8 +34,9 @@ impl Worlds {
     /// Where one may get from a world by such happenings.
     fn next(&self, world: &World, by: fn(&Happens) -> bool) -> BTreeSet<usize> {
         let mut happenings = Vec::new();
-        LIFE.actions(world, &mut happenings);
-        let next = happenings.into_iter().filter(by).filter_map(|happens| LIFE.next_state(world, happens));
+        self.life.actions(world, &mut happenings);
+        let next =
+            happenings.into_iter().filter(by).filter_map(|happens| self.life.next_state(world, happens));
         next.map(|world| self.places[&world]).collect()
     }
 
@@ -67,26 +69,24 @@ impl Worlds {
     }
 }
 
-fn explore() -> Worlds {
-    let mut worlds = Worlds::default();
-    LIFE.init_states().into_iter().for_each(|world| worlds.add(world));
+fn explore(light: Light) -> Worlds {
+    let life = Life { grants_travel: false, light };
+    let mut worlds = Worlds { life, all: Vec::new(), places: HashMap::new() };
+    life.init_states().into_iter().for_each(|world| worlds.add(world));
     let mut looked_at = 0;
     while let Some(world) = worlds.all.get(looked_at).cloned() {
-        LIFE.next_states(&world).into_iter().for_each(|next| worlds.add(next));
+        life.next_states(&world).into_iter().for_each(|next| worlds.add(next));
         looked_at += 1;
     }
     worlds
 }
 
 fn assert_none_lost(by: fn(&Happens) -> bool, good: fn(&World) -> bool) {
-    let lost = WORLDS.lost(by, good);
-    assert!(
-        lost.is_empty(),
-        "{} of {} worlds are lost, such as {:#?}",
-        lost.len(),
-        WORLDS.all.len(),
-        lost[0]
-    );
+    for worlds in [&*PROCESSES, &*WORKLOADS] {
+        let lost = worlds.lost(by, good);
+        let (count, all) = (lost.len(), worlds.all.len());
+        assert!(lost.is_empty(), "{count} of {all} worlds are lost, such as {:#?}", lost[0]);
+    }
 }
 
 /// Requests keep coming, and everybody does what was asked of him, however slowly; no deadline is needed.
@@ -102,6 +102,7 @@ fn all_is_well(happens: &Happens) -> bool {
         | Happens::Acks
         | Happens::Probes(_)
         | Happens::RequestEnds
+        | Happens::ComesUp(_)
         | Happens::EndsTheRest => true,
         Happens::Unwanted
         | Happens::Sleep(_)
@@ -111,6 +112,8 @@ fn all_is_well(happens: &Happens) -> bool {
         | Happens::Dies(_)
         | Happens::LeavesSomething(_)
         | Happens::Refused(_)
+        | Happens::OthersStart { .. }
+        | Happens::OthersStop(_)
         | Happens::RequestBegins => false,
     }
 }
@@ -128,6 +131,9 @@ fn no_gateway(happens: &Happens) -> bool {
         | Happens::Deleted
         | Happens::Dies(_)
         | Happens::LeavesSomething(_)
+        | Happens::OthersStart { .. }
+        | Happens::OthersStop(_)
+        | Happens::ComesUp(_)
         | Happens::Sees
         | Happens::RequestBegins
         | Happens::RequestEnds
@@ -143,14 +149,40 @@ fn an_app_that_is_wanted_comes_up() {
     assert_none_lost(all_is_well, |world| match &world.life {
         State::Awake(running) => world.lives(running.instance),
         State::Gone { .. } => true,
+        State::Absent => world.platform.stands == Stands::Rests(Rest::Nothing),
         _ => false,
+    });
+}
+
+#[test]
+fn what_others_run_is_taken_over_or_put_down_again() {
+    assert_none_lost(no_gateway, |world| {
+        world.platform.stands != Stands::Up || matches!(world.life, State::Gone { .. })
+    });
+}
+
+/// So that no request waits for what nobody can make, and none is refused by what could be woken.
+#[test]
+fn it_is_known_whether_there_is_anything_to_wake() {
+    assert_none_lost(no_gateway, |world| {
+        let rests = world.platform.alive.is_empty() && world.platform.stands != Stands::Up;
+        match world.life {
+            State::Absent => world.platform.stands == Stands::Rests(Rest::Nothing),
+            State::Down { leaving: None, .. } if rests => {
+                world.platform.stands != Stands::Rests(Rest::Nothing)
+            }
+            _ => true,
+        }
     });
 }
 
 #[test]
 fn nothing_is_left_of_an_app_that_is_gone() {
     assert_none_lost(all_is_well, |world| match world.life {
-        State::Gone { leaving } => leaving.is_none() && world.platform.alive.is_empty(),
+        // What others run is let go.
+        State::Gone { leaving } => {
+            leaving.is_none() && (world.platform.alive.is_empty() || world.light == Light::Stopped)
+        }
         _ => true,
     });
 }
@@ -163,7 +195,7 @@ fn a_wake_and_an_attempt_to_sleep_end_without_any_gateway() {
 /// So that the checks above are about something.
 #[test]
 fn every_kind_of_state_can_be_reached() {
-    let kinds: BTreeSet<&str> = WORLDS.all.iter().map(|world| kind(&world.life)).collect();
+    let kinds: BTreeSet<&str> = PROCESSES.all.iter().map(|world| kind(&world.life)).collect();
     let all = [
         "awake",
         "clearing",
@@ -173,10 +205,28 @@ fn every_kind_of_state_can_be_reached() {
         "draining",
         "failed",
         "gone",
-        "light",
+        "paused",
         "probing",
         "queued",
         "resuming",
+        "returning",
+    ];
+    assert_eq!(kinds, BTreeSet::from(all));
+    let kinds: BTreeSet<&str> = WORKLOADS.all.iter().map(|world| kind(&world.life)).collect();
+    let all = [
+        "absent",
+        "awake",
+        "clearing",
+        "crashed",
+        "creating",
+        "deep",
+        "draining",
+        "failed",
+        "failed, running",
+        "gone",
+        "light",
+        "probing",
+        "queued",
         "returning",
     ];
     assert_eq!(kinds, BTreeSet::from(all));
@@ -186,8 +236,10 @@ fn kind(state: &State) -> &'static str {
     match state {
         State::Awake(_) => "awake",
         State::Draining(_) => "draining",
-        State::Light(_) => "light",
-        State::Deep { .. } => "deep",
+        State::Paused(_) => "paused",
+        State::Down { depth: Depth::Light, .. } => "light",
+        State::Down { depth: Depth::Deep, .. } => "deep",
+        State::Absent => "absent",
         State::Waking(waking) => match waking.step {
             WakeStep::Clearing(_) => "clearing",
             WakeStep::Queued => "queued",
@@ -196,6 +248,9 @@ fn kind(state: &State) -> &'static str {
             WakeStep::Returning { .. } => "returning",
             WakeStep::Resuming { .. } => "resuming",
         },
+        State::Failed(Failed { remains: Remains::Running { .. }, retry: Retry::OnRequest, .. }) => {
+            "failed, running"
+        }
         State::Failed(failed) => match failed.retry {
             Retry::OnRequest => "failed",
             Retry::ByItself => "crashed",

@@ -3,6 +3,8 @@
 //! * The **platform** carries out commands in order, each some time later, and reports in order; an instance may end
 //!   by itself at any time, at once or leaving something that the platform ends some time later, and then heeds no
 //!   command. A `Stop` of one that has ended may be answered or not.
+//! * **Others** start and stop apps, too, and delete them, where light sleep is `Light::Stopped`: there what runs without
+//!   having been asked for by us is said to be up, until it is adopted or started.
 //! * **Admission** grants what stands in line, at any time, and may do so while the withdrawal is on its way.
 //! * The **gateway** sees what was published some time later, and only the newest of it. It lets requests through while
 //!   it sees the app awake, and may find that nobody listens there. It acks a draining, some time later and perhaps too late,
@@ -14,14 +16,17 @@ use std::collections::VecDeque;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use config::link::{Failure, Instance, Round, Status};
+use config::link::{Depth, Failure, Instance, Round, Status};
 
 use super::super::super::*;
 use super::super::{RULES, sample};
 use super::ledger::Ledger;
+use crate::platform::{Light, Rest};
 
 /// When everything began; no deadline of a [`World`] lies before it, and all before [`late`].
 static EARLY: LazyLock<Instant> = LazyLock::new(|| Instant::now() + STABLE + WITHDRAWN_AFTER);
+/// A run that has no name yet.
+const UNNAMED: Instance = Instance(u64::MAX);
 const DEADLINE: Duration = Duration::from_secs(3_600);
 
 pub(super) fn early() -> Instant {
@@ -35,6 +40,7 @@ pub(super) fn late() -> Instant {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct World {
+    pub(super) light: Light,
     pub(super) life: State,
     pub(super) platform: Platform,
     pub(super) admission: Admission,
@@ -42,7 +48,7 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Platform {
     /// Told, not done yet.
     pub(super) commands: VecDeque<Command>,
@@ -52,20 +58,38 @@ pub(super) struct Platform {
     pub(super) ending: Option<Instance>,
     /// Said, not heard yet.
     pub(super) reports: VecDeque<Event>,
+    /// How the app stands while no instance is alive.
+    pub(super) stands: Stands,
+}
+
+/// How an app without an instance stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Stands {
+    /// Others have started it.
+    Up,
+    /// Nothing runs.
+    Rests(Rest),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Command {
     Start(Instance),
+    Adopt(Instance),
     Pause(Instance),
     Resume(Instance),
-    Stop(Instance),
+    Stop(Instance, Depth),
+    Remove,
 }
 
 impl Command {
-    fn instance(self) -> Instance {
+    fn instance(self) -> Option<Instance> {
         match self {
-            Self::Start(one) | Self::Pause(one) | Self::Resume(one) | Self::Stop(one) => one,
+            Self::Start(one)
+            | Self::Adopt(one)
+            | Self::Pause(one)
+            | Self::Resume(one)
+            | Self::Stop(one, _) => Some(one),
+            Self::Remove => None,
         }
     }
 }
@@ -137,18 +161,26 @@ impl View {
 
 impl World {
     /// Nothing has happened yet.
-    pub(super) fn asleep() -> Self {
-        let life = State::Deep { leaving: None };
+    pub(super) fn asleep(light: Light) -> Self {
+        let life = State::Down { depth: Depth::Deep, leaving: None };
         let gateway = Gateway { view: View::Idle, news: None, open: false, mail: VecDeque::new() };
-        let ledger = Ledger::default();
-        Self { life, platform: Platform::default(), admission: Admission::default(), gateway, ledger }
+        let ledger = Ledger::new(light);
+        let platform = Platform {
+            commands: VecDeque::new(),
+            alive: Vec::new(),
+            ending: None,
+            reports: VecDeque::new(),
+            stands: Stands::Rests(Rest::Asleep(Depth::Deep)),
+        };
+        Self { light, life, platform, admission: Admission::default(), gateway, ledger }
     }
 
     /// Lets an event happen to the lifecycle, and does what it says.
     pub(super) fn happens(&mut self, event: Event, now: Instant) {
         self.ledger.heard(&event);
-        let before = std::mem::replace(&mut self.life, State::Deep { leaving: None });
-        let Transition { state, actions } = step(before.clone(), event, &RULES, now);
+        let before = std::mem::replace(&mut self.life, State::Absent);
+        let Transition { state, actions } =
+            step(before.clone(), event, &Rules { light: self.light, ..RULES }, now);
         self.ledger.check(&before, &event, &state, &actions, &self.gateway);
         for action in actions {
             self.does(&action, &state);
@@ -168,7 +200,11 @@ impl World {
             Action::Start(instance) => self.platform.commands.push_back(Command::Start(instance)),
             Action::Pause(instance) => self.platform.commands.push_back(Command::Pause(instance)),
             Action::Resume(instance) => self.platform.commands.push_back(Command::Resume(instance)),
-            Action::Stop(instance) => self.platform.commands.push_back(Command::Stop(instance)),
+            Action::Adopt(instance) => self.platform.commands.push_back(Command::Adopt(instance)),
+            Action::Stop { instance, depth } => {
+                self.platform.commands.push_back(Command::Stop(instance, depth));
+            }
+            Action::Remove => self.platform.commands.push_back(Command::Remove),
             Action::WakeEnded(_) | Action::Crashed(_) => {}
         }
     }
@@ -209,23 +245,86 @@ impl World {
     pub(super) fn obeys(&mut self, luck: bool) {
         let Some(command) = self.platform.commands.pop_front() else { return };
         let report = match command {
-            Command::Start(instance) if luck => {
-                self.platform.alive.push(instance);
-                Some(Event::Created { instance, endpoint: sample::endpoint() })
-            }
+            Command::Start(instance) if luck && self.can_start() => Some(self.runs_as(instance)),
             Command::Start(instance) => Some(Event::NotCreated { instance, failure: Failure::NotStarted }),
             // Of what has ended, the end has been reported: nothing more comes.
             Command::Pause(instance) => self.lives(instance).then_some(Event::Paused { instance }),
             Command::Resume(instance) => self.lives(instance).then_some(Event::Resumed { instance }),
             // It does already.
-            Command::Stop(instance) if self.platform.ending == Some(instance) => None,
-            Command::Stop(instance) => {
+            Command::Stop(instance, _) if self.platform.ending == Some(instance) => None,
+            Command::Stop(instance, depth) => {
                 let lived = self.lives(instance);
                 self.platform.alive.retain(|other| *other != instance);
+                if lived {
+                    self.platform.stands = Stands::Rests(Rest::Asleep(depth));
+                }
                 (lived || luck).then_some(Event::Exited { instance })
             }
+            Command::Adopt(instance) => Some(match self.platform.stands {
+                Stands::Up if luck => self.runs_as(instance),
+                Stands::Up => {
+                    self.runs_as(instance);
+                    Event::NotCreated { instance, failure: Failure::ImagePull }
+                }
+                Stands::Rests(rest) => Event::PutDown { instance, rest },
+            }),
+            Command::Remove => match self.platform.stands {
+                // It was said already.
+                Stands::Up => None,
+                Stands::Rests(rest) => {
+                    let deep = luck && rest == Rest::Asleep(Depth::Light);
+                    let rest = if deep { Rest::Asleep(Depth::Deep) } else { rest };
+                    self.platform.stands = Stands::Rests(rest);
+                    Some(Event::Rests(rest))
+                }
+            },
         };
         self.platform.reports.extend(report);
+    }
+
+    fn can_start(&self) -> bool {
+        self.platform.stands != Stands::Rests(Rest::Nothing)
+    }
+
+    fn runs_as(&mut self, instance: Instance) -> Event {
+        self.platform.alive.push(instance);
+        self.platform.stands = Stands::Rests(Rest::Asleep(Depth::Light));
+        Event::Created { instance, endpoint: sample::endpoint() }
+    }
+
+    /// Somebody else makes it run, knowing that it sleeps or not. Which name it gets is decided when it is heard of.
+    pub(super) fn others_start(&mut self, knowing: bool) {
+        let instance = UNNAMED;
+        let depth = match self.platform.stands {
+            Stands::Rests(Rest::Asleep(depth)) => depth,
+            Stands::Up | Stands::Rests(Rest::Nothing) => Depth::Light,
+        };
+        self.platform.stands = Stands::Up;
+        let put_back = Event::PutBack { instance, depth };
+        let report = if knowing { Event::Appeared { instance } } else { put_back };
+        self.platform.reports.push_back(report);
+    }
+
+    /// Somebody else puts it down, or deletes it.
+    pub(super) fn others_stop(&mut self, rest: Rest) {
+        self.platform.stands = Stands::Rests(rest);
+        let report = match self.platform.alive.pop() {
+            Some(instance) => Event::PutDown { instance, rest },
+            None => Event::Rests(rest),
+        };
+        self.platform.reports.push_back(report);
+    }
+
+    /// The lifecycle hears the platform's next report.
+    pub(super) fn hears_report(&mut self, now: Instant) {
+        let Some(report) = self.platform.reports.pop_front() else { return };
+        let instance = self.next_instance();
+        let report = match report {
+            Event::Appeared { .. } => Event::Appeared { instance },
+            Event::PutBack { depth, .. } => Event::PutBack { instance, depth },
+            other => other,
+        };
+        self.happens(report, now);
     }
 
     /// Whether it is there, and heeds commands.
@@ -236,13 +335,13 @@ impl World {
     /// The lowest name that nobody uses.
     pub(super) fn next_instance(&self) -> Instance {
         // Whoever is ending is alive, too.
-        let Platform { commands, alive, reports, ending: _ } = &self.platform;
+        let Platform { commands, alive, reports, ending: _, stands: _ } = &self.platform;
         let used: Vec<Instance> = [self.life.instance(), self.ledger.instance.instance()]
             .into_iter()
             .chain([self.gateway.view.instance(), self.gateway.news.and_then(View::instance)])
             .flatten()
             .chain(alive.iter().copied())
-            .chain(commands.iter().map(|command| command.instance()))
+            .chain(commands.iter().filter_map(|command| command.instance()))
             .chain(reports.iter().chain(&self.gateway.mail).filter_map(subject))
             .collect();
         Instance((0..).find(|number| !used.contains(&Instance(*number))).unwrap_or_default())
@@ -294,12 +393,19 @@ fn subject(event: &Event) -> Option<Instance> {
         | Event::Reachable { instance }
         | Event::NotReachable { instance, .. }
         | Event::Unreachable { instance }
+        | Event::Phase { instance, .. }
+        | Event::Ails { instance, .. }
+        | Event::Ready { instance, .. }
+        | Event::PutDown { instance, .. }
+        | Event::Appeared { instance }
+        | Event::PutBack { instance, .. }
         | Event::Granted { instance } => Some(instance),
         Event::Wanted(_)
         | Event::Unwanted
         | Event::Sleep { .. }
         | Event::Quiesced { .. }
         | Event::Tick
+        | Event::Rests(_)
         | Event::Changed { .. }
         | Event::Deleted { .. } => None,
     }
@@ -318,32 +424,38 @@ fn timeless(state: State) -> State {
     };
     match state {
         State::Awake(up) => State::Awake(running(up)),
-        State::Light(up) => State::Light(running(up)),
+        State::Paused(up) => State::Paused(running(up)),
         State::Draining(draining) => {
             State::Draining(Draining { running: running(draining.running), deadline, ..draining })
         }
-        State::Waking(Waking { step, failures, retry, unwanted_since, .. }) => State::Waking(Waking {
-            retry,
-            step: match step {
-                WakeStep::Clearing(_) | WakeStep::Queued => step,
-                WakeStep::Creating { instance, .. } => WakeStep::Creating { instance, deadline },
-                WakeStep::Probing { instance, endpoint, so_far, .. } => {
-                    WakeStep::Probing { instance, endpoint, so_far, deadline }
-                }
-                WakeStep::Returning { instance, endpoint, .. } => {
-                    WakeStep::Returning { instance, endpoint, deadline }
-                }
-                WakeStep::Resuming { running: paused, .. } => {
-                    WakeStep::Resuming { running: running(paused), deadline }
-                }
-            },
-            marks: Vec::new(),
-            failures: few(failures),
-            unwanted_since: unwanted_since.map(|_| early()),
-        }),
+        State::Waking(Waking { step, failures, retry, unwanted_since, depth, by, .. }) => {
+            State::Waking(Waking {
+                depth,
+                by,
+                retry,
+                step: match step {
+                    WakeStep::Clearing(_) | WakeStep::Queued => step,
+                    WakeStep::Creating { instance, phase, so_far, .. } => {
+                        WakeStep::Creating { instance, deadline, phase, so_far }
+                    }
+                    WakeStep::Probing { instance, endpoint, so_far, .. } => {
+                        WakeStep::Probing { instance, endpoint, so_far, deadline }
+                    }
+                    WakeStep::Returning { instance, endpoint, so_far, .. } => {
+                        WakeStep::Returning { instance, endpoint, deadline, so_far }
+                    }
+                    WakeStep::Resuming { running: paused, .. } => {
+                        WakeStep::Resuming { running: running(paused), deadline }
+                    }
+                },
+                marks: Vec::new(),
+                failures: few(failures),
+                unwanted_since: unwanted_since.map(|_| early()),
+            })
+        }
         State::Failed(failed) => {
             State::Failed(Failed { retry_at: deadline, failures: few(failed.failures), ..failed })
         }
-        State::Deep { .. } | State::Gone { .. } => state,
+        State::Down { .. } | State::Absent | State::Gone { .. } => state,
     }
 }
