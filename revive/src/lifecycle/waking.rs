@@ -10,6 +10,9 @@ use super::state::{By, Failed, Remains, Retry, Running, State, WakeStep, Waking}
 use super::{RESTARTS, Rules, Transition, WITHDRAWN_AFTER, crashed, creating, gone_with, rests, stay, to};
 use crate::platform::{Light, Rest};
 
+/// How many phases of a wake that goes to and fro are on record.
+const MARKS: usize = 32;
+
 /// Everything that can happen to an app on its way up.
 pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Instant) -> Transition {
     match (event, waking.step) {
@@ -35,78 +38,20 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
         }
         (Event::Rests(rest), WakeStep::Queued) => rests_queued(waking, rest),
         (
-            Event::Phase { instance, phase },
-            WakeStep::Creating { instance: ours, deadline, phase: before, .. },
-        ) if instance == ours && phase > before && phase < Phase::Probing => {
-            // What ailed it before was overcome.
-            let so_far = Failure::NotStarted;
-            onward(waking, WakeStep::Creating { instance, deadline, phase, so_far }, now, [])
-        }
-        (
-            Event::Ails { instance, failure },
-            step @ (WakeStep::Creating { instance: ours, .. }
-            | WakeStep::Probing { instance: ours, .. }
-            | WakeStep::Returning { instance: ours, .. }),
-        ) if instance == ours => onward(waking, step.ails(failure), now, []),
-        (Event::Created { instance, endpoint }, step) if step.instance() == Some(instance) => {
-            listens_at(waking, step, endpoint, now)
-        }
-        (
-            Event::NotCreated { instance, failure },
-            WakeStep::Creating { instance: ours, .. }
-            | WakeStep::Probing { instance: ours, .. }
-            | WakeStep::Returning { instance: ours, .. },
-        ) if instance == ours => match rules.light {
-            Light::Paused => give_up(waking, failure, Left::Nothing, rules, now),
-            Light::Stopped => give_up(waking, failure, Left::Unfinished(instance), rules, now),
-        },
-        (
-            Event::Ready { instance, endpoint },
-            WakeStep::Creating { instance: ours, .. }
-            | WakeStep::Probing { instance: ours, .. }
-            | WakeStep::Returning { instance: ours, .. },
-        ) if instance == ours => up(waking, instance, endpoint, now),
-        (
-            Event::Reachable { instance },
-            WakeStep::Probing { instance: ours, endpoint, .. }
-            | WakeStep::Returning { instance: ours, endpoint, .. },
-        ) if instance == ours => up(waking, instance, endpoint, now),
-        (Event::NotReachable { instance, so_far }, step @ WakeStep::Probing { instance: ours, .. })
-            if instance == ours && step.learns(so_far) =>
+            Event::Phase { instance, .. }
+            | Event::Ails { instance, .. }
+            | Event::Created { instance, .. }
+            | Event::Ready { instance, .. }
+            | Event::NotCreated { instance, .. }
+            | Event::Resumed { instance }
+            | Event::Reachable { instance }
+            | Event::NotReachable { instance, .. },
+            step,
+        ) if step.instance() == Some(instance) => comes_up(waking, event, rules, now),
+        (Event::PutDown { instance, .. } | Event::Ending { instance } | Event::Exited { instance }, step)
+            if step.instance() == Some(instance) =>
         {
-            onward(waking, step.ails(so_far), now, [])
-        }
-        (Event::Resumed { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
-            up(waking, instance, running.endpoint, now)
-        }
-        (Event::Exited { instance } | Event::NotCreated { instance, .. }, WakeStep::Clearing(old))
-            if instance == old =>
-        {
-            onward(waking, WakeStep::Queued, now, [Action::Enqueue])
-        }
-        (Event::PutDown { instance, rest }, step) if step.instance() == Some(instance) => {
-            put_down(waking, rest, now)
-        }
-        // Somebody ended it while it was paused. The wake goes on, from nothing: whoever asked does not care.
-        (Event::Ending { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
-            onward(waking, WakeStep::Clearing(instance), now, [])
-        }
-        (Event::Exited { instance }, WakeStep::Resuming { running, .. }) if instance == running.instance => {
-            onward(waking, WakeStep::Queued, now, [Action::Enqueue])
-        }
-        (
-            Event::Ending { instance },
-            WakeStep::Creating { instance: ours, .. } | WakeStep::Probing { instance: ours, .. },
-        ) if instance == ours => give_up(waking, Failure::ExitedEarly, Left::Ending(instance), rules, now),
-        (
-            Event::Exited { instance },
-            WakeStep::Creating { instance: ours, .. } | WakeStep::Probing { instance: ours, .. },
-        ) if instance == ours => give_up(waking, Failure::ExitedEarly, Left::Nothing, rules, now),
-        (Event::Ending { instance }, WakeStep::Returning { instance: ours, .. }) if instance == ours => {
-            ended_after_all(waking, instance, Some(instance), rules, now)
-        }
-        (Event::Exited { instance }, WakeStep::Returning { instance: ours, .. }) if instance == ours => {
-            ended_after_all(waking, instance, None, rules, now)
+            ends(waking, event, rules, now)
         }
         (Event::Tick, _) => overdue(waking, rules, now),
         (Event::Changed { .. }, step) => renew(waking, step, rules, now),
@@ -135,6 +80,76 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
     }
 }
 
+/// What is told of the instance on its way up. `waking` names every event: what does not fit the step comes too late.
+fn comes_up(waking: Waking, event: Event, rules: &Rules, now: Instant) -> Transition {
+    match (event, waking.step) {
+        (Event::Phase { phase, .. }, WakeStep::Creating { instance, deadline, phase: before, .. })
+            if phase > before && phase < Phase::Probing =>
+        {
+            // What ailed it before was overcome.
+            let so_far = Failure::NotStarted;
+            onward(waking, WakeStep::Creating { instance, deadline, phase, so_far }, now, [])
+        }
+        (
+            Event::Ails { failure, .. },
+            step @ (WakeStep::Creating { .. } | WakeStep::Probing { .. } | WakeStep::Returning { .. }),
+        ) => onward(waking, step.ails(failure), now, []),
+        (Event::Created { endpoint, .. }, step) => listens_at(waking, step, endpoint, now),
+        (Event::NotCreated { .. }, WakeStep::Clearing(_)) => {
+            onward(waking, WakeStep::Queued, now, [Action::Enqueue])
+        }
+        (
+            Event::NotCreated { instance, failure },
+            WakeStep::Creating { .. } | WakeStep::Probing { .. } | WakeStep::Returning { .. },
+        ) => match rules.light {
+            Light::Paused => give_up(waking, failure, Left::Nothing, rules, now),
+            Light::Stopped => give_up(waking, failure, Left::Unfinished(instance), rules, now),
+        },
+        (
+            Event::Ready { instance, endpoint },
+            WakeStep::Creating { .. } | WakeStep::Probing { .. } | WakeStep::Returning { .. },
+        ) => up(waking, instance, endpoint, now),
+        (
+            Event::Reachable { instance },
+            WakeStep::Probing { endpoint, .. } | WakeStep::Returning { endpoint, .. },
+        ) => up(waking, instance, endpoint, now),
+        (Event::NotReachable { so_far, .. }, step) if step.learns(so_far) => {
+            onward(waking, step.ails(so_far), now, [])
+        }
+        (Event::Resumed { instance }, WakeStep::Resuming { running, .. }) => {
+            up(waking, instance, running.endpoint, now)
+        }
+        _ => stay(State::Waking(waking), []),
+    }
+}
+
+/// What is told of the instance's end. `waking` names every event: what does not fit the step comes too late.
+fn ends(waking: Waking, event: Event, rules: &Rules, now: Instant) -> Transition {
+    match (event, waking.step) {
+        (Event::PutDown { rest, .. }, _) => put_down(waking, rest, now),
+        // Resuming: somebody ended it while it was paused. The wake goes on, from nothing: whoever asked does not care.
+        (Event::Exited { .. }, WakeStep::Clearing(_) | WakeStep::Resuming { .. }) => {
+            onward(waking, WakeStep::Queued, now, [Action::Enqueue])
+        }
+        (Event::Ending { instance }, WakeStep::Resuming { .. }) => {
+            onward(waking, WakeStep::Clearing(instance), now, [])
+        }
+        (Event::Ending { instance }, WakeStep::Creating { .. } | WakeStep::Probing { .. }) => {
+            give_up(waking, Failure::ExitedEarly, Left::Ending(instance), rules, now)
+        }
+        (Event::Exited { .. }, WakeStep::Creating { .. } | WakeStep::Probing { .. }) => {
+            give_up(waking, Failure::ExitedEarly, Left::Nothing, rules, now)
+        }
+        (Event::Ending { instance }, WakeStep::Returning { .. }) => {
+            ended_after_all(waking, instance, Some(instance), rules, now)
+        }
+        (Event::Exited { instance }, WakeStep::Returning { .. }) => {
+            ended_after_all(waking, instance, None, rules, now)
+        }
+        _ => stay(State::Waking(waking), []),
+    }
+}
+
 /// The next step of a wake.
 fn onward(
     mut waking: Waking,
@@ -144,7 +159,7 @@ fn onward(
 ) -> Transition {
     waking.step = step;
     let phase = waking.phase();
-    if waking.marks.last().is_none_or(|(last, _)| *last != phase) {
+    if waking.marks.len() < MARKS && waking.marks.last().is_none_or(|(last, _)| *last != phase) {
         waking.marks.push((phase, now));
     }
     to(State::Waking(waking), actions)
