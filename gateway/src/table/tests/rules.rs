@@ -280,8 +280,10 @@ proptest! {
     }
 }
 
-/// Expressions, and the same said in Rust.
-const EXPRESSIONS: [(&str, fn(&str) -> bool); 3] = [
+/// An expression, and the same said in Rust.
+type Expression = (&'static str, fn(&str) -> bool);
+
+const EXPRESSIONS: [Expression; 3] = [
     ("/x.*", |text| text.starts_with("/x")),
     ("[^x]*", |text| !text.contains('x')),
     (".*(y|xx)", |text| text.ends_with('y') || text.ends_with("xx")),
