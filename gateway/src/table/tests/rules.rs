@@ -281,9 +281,9 @@ proptest! {
 }
 
 /// An expression, and the same said in Rust.
-type Expression = (&'static str, fn(&str) -> bool);
+type Said = (&'static str, fn(&str) -> bool);
 
-const EXPRESSIONS: [Expression; 3] = [
+const EXPRESSIONS: [Said; 3] = [
     ("/x.*", |text| text.starts_with("/x")),
     ("[^x]*", |text| !text.contains('x')),
     (".*(y|xx)", |text| text.ends_with('y') || text.ends_with("xx")),
