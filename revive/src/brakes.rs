@@ -9,8 +9,10 @@ use config::model::{Label, Tenant};
 use crate::store::UnixMillis;
 
 mod removal;
+mod undone;
 
 pub use removal::{RemovalGuard, RemovalLimits};
+pub use undone::{PutBack, Sticks, Undone};
 
 /// What a pause is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::{Future, poll_fn};
 use std::task::Poll;
+use std::time::Duration;
 
 use config::link::{Limits, ReviveEnd, Table, ToGateway, ToRevive};
 use config::model::AppId;
@@ -12,6 +13,15 @@ use tokio::sync::mpsc;
 /// One gateway's attachment, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GatewayId(u64);
+
+/// How a gateway is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// In our own process: it ends with us, and what it says of itself is all there is to know.
+    InProcess,
+    /// Over a wire, which may break while it serves on: it sends requests to endpoints only with a routing lease.
+    Leased,
+}
 
 /// How many messages of all gateways together may wait for the driver; more, and the links fill.
 const INBOX: usize = 1_024;
@@ -38,6 +48,8 @@ pub struct Gateways {
 #[derive(Debug)]
 struct Outbox {
     tx: mpsc::Sender<ToGateway>,
+    /// What was granted last, if it has not heard it yet.
+    lease: Option<(u64, Duration)>,
     /// The latest, if it has not heard them yet.
     limits: Option<Limits>,
     table: Option<Table>,
@@ -68,6 +80,7 @@ impl Gateways {
         });
         let outbox = Outbox {
             tx: end.tx,
+            lease: None,
             limits: Some(limits),
             table: Some(table),
             order: VecDeque::new(),
@@ -82,9 +95,17 @@ impl Gateways {
         self.attached.remove(&id).is_some()
     }
 
-    /// All that are attached.
-    pub fn ids(&self) -> impl Iterator<Item = GatewayId> {
-        self.attached.keys().copied()
+    /// A gateway's lease is renewed: that goes before all else.
+    pub fn lease(&mut self, id: GatewayId, renewal: u64, valid: Duration) {
+        if let Some(outbox) = self.attached.get_mut(&id) {
+            outbox.lease = Some((renewal, valid));
+        }
+    }
+
+    /// A name, as one that is attached has.
+    #[cfg(test)]
+    pub(crate) fn id(number: u64) -> GatewayId {
+        GatewayId(number)
     }
 
     /// Every gateway shall hear the state of this app.
@@ -151,7 +172,7 @@ impl Default for Gateways {
 
 impl Outbox {
     fn is_empty(&self) -> bool {
-        self.limits.is_none() && self.table.is_none() && self.order.is_empty()
+        self.lease.is_none() && self.limits.is_none() && self.table.is_none() && self.order.is_empty()
     }
 
     /// Returns whether the gateway is still there.
@@ -162,7 +183,9 @@ impl Outbox {
                 Err(mpsc::error::TrySendError::Full(())) => return true,
                 Err(mpsc::error::TrySendError::Closed(())) => return false,
             };
-            if let Some(limits) = self.limits.take() {
+            if let Some((renewal, valid)) = self.lease.take() {
+                permit.send(ToGateway::Lease { renewal, valid });
+            } else if let Some(limits) = self.limits.take() {
                 permit.send(ToGateway::Limits(limits));
             } else if let Some(table) = self.table.take() {
                 permit.send(ToGateway::Table(table));

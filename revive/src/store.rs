@@ -21,6 +21,7 @@ use crate::brakes::{Pause, Scope};
 mod apps;
 mod audit;
 mod error;
+mod keep;
 mod limits;
 mod pauses;
 mod row;
@@ -30,6 +31,7 @@ mod tests;
 mod writer;
 
 pub use error::StoreError;
+pub use keep::{Keep, Soon};
 pub use row::{
     AppRow, AuditEntry, FailureRun, LastKnown, LoadedApps, LoadedLimits, RejectedApp, RejectedLimit,
     UnixMillis,

@@ -15,7 +15,8 @@ use revive::brakes::{RemovalGuard, RemovalLimits};
 use revive::driver::{Driver, Handle, Parts};
 use revive::metrics::Metrics;
 use revive::platform::process::{Options, ProcessPlatform};
-use revive::store::Writer;
+use revive::publish::Attachment;
+use revive::store::{Keep, Writer};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -89,7 +90,7 @@ impl Edge {
         // The threads have them now: one that nobody accepts from must not be kept open.
         ports.listeners.clear();
         gateway.register(&mut registry);
-        handle.attach(revive_end).await.map_err(|error| error.to_string())?;
+        handle.attach(revive_end, Attachment::InProcess).await.map_err(|error| error.to_string())?;
         let configuration = Configuration::of(file.display().to_string(), &loaded.warnings);
         let tokens = Tokens::new(loaded.tokens.clone());
         let known = (tokens.clone(), configuration.clone());
@@ -176,7 +177,7 @@ fn written(state: &Path, admin: SocketAddr, ports: &Ports, loaded: &Loaded) -> R
 fn api(handle: Handle, writer: Writer, mut registry: Registry, known: (Tokens, Configuration)) -> Admin {
     let counts = Counts::register(&mut registry);
     let (tokens, configuration) = known;
-    Admin::new(handle, writer, (Arc::new(registry), counts), tokens, configuration)
+    Admin::new(handle, Arc::new(writer), (Arc::new(registry), counts), tokens, configuration)
 }
 
 /// The control plane, ready to run.
@@ -203,7 +204,8 @@ fn revive(
         limits: loaded.limits.clone(),
         limits_said: kept.limits,
         guard: RemovalGuard::new(limits, Instant::now(), SystemTime::now().into()),
-        store: kept.writer,
+        store: Arc::new(kept.writer),
+        sleepless: Duration::ZERO,
         metrics: Metrics::register(registry),
         wall: Box::new(SystemTime::now),
     });

@@ -43,7 +43,7 @@ pub use counts::Counts;
 pub use guard::Guard;
 
 use crate::driver::Handle;
-use crate::store::Writer;
+use crate::store::Keep;
 
 /// How long a change may take to be on disk.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ pub struct Admin {
     /// The driver.
     pub handle: Handle,
     /// Where changes are written down.
-    pub store: Writer,
+    pub store: Arc<dyn Keep>,
     /// All figures.
     pub registry: Arc<Registry>,
     /// Those of the API itself.
@@ -81,7 +81,7 @@ impl Admin {
     /// An API that is not ready yet.
     pub fn new(
         handle: Handle,
-        store: Writer,
+        store: Arc<dyn Keep>,
         figures: (Arc<Registry>, Counts),
         tokens: Tokens,
         configuration: Configuration,

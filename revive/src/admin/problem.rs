@@ -119,6 +119,8 @@ impl Problem {
             | NotAsleep::Wanted
             | NotAsleep::Waking
             | NotAsleep::Failed
+            | NotAsleep::WouldLoseData { .. }
+            | NotAsleep::JustBegun
             | NotAsleep::NotOurs => StatusCode::CONFLICT,
             NotAsleep::Unknown => StatusCode::NOT_FOUND,
         };

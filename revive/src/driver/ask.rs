@@ -18,7 +18,8 @@ use crate::brakes::{Brake, Change, Scope, UnknownWorkspace};
 use crate::clock;
 use crate::lifecycle::{Demand, Event, State};
 use crate::limits::{self, Belief, InUse, Refused, Spread};
-use crate::metrics::Standing;
+use crate::metrics;
+use crate::publish::Attachment;
 use crate::store::AuditEntry;
 
 /// How many asks may wait.
@@ -28,7 +29,7 @@ const ASKS: usize = 64;
 #[derive(Debug)]
 pub enum Ask {
     /// A gateway attaches.
-    Attach(ReviveEnd),
+    Attach(ReviveEnd, Attachment),
     /// End.
     Stop,
     /// How all apps are, by name.
@@ -95,8 +96,8 @@ impl Handle {
     ///
     /// # Errors
     /// Where the driver has ended.
-    pub async fn attach(&self, end: ReviveEnd) -> Result<(), Ended> {
-        self.asks.send(Ask::Attach(end)).await.map_err(|_| Ended)
+    pub async fn attach(&self, end: ReviveEnd, attachment: Attachment) -> Result<(), Ended> {
+        self.asks.send(Ask::Attach(end, attachment)).await.map_err(|_| Ended)
     }
 
     /// Waits until every gateway counts by limits of this generation, at most for so long; how many do.
@@ -115,9 +116,10 @@ impl Driver {
         match ask {
             // The loop's own matter.
             Ask::Stop => {}
-            Ask::Attach(end) => {
+            Ask::Attach(end, attachment) => {
                 let (limits, table) = (self.limits_in_force(), self.table());
                 let gateway = self.gateways.attach(end, limits, table);
+                self.leases.attached(gateway, attachment);
                 self.spread.send_modify(|spread| spread.attached(gateway));
             }
             Ask::List(reply) => {
@@ -173,7 +175,7 @@ impl Driver {
     /// Counts what is true just now.
     fn measure(&mut self) {
         let brakes = self.brakes_on();
-        self.metrics.measured(&Standing {
+        self.metrics.measured(&metrics::Standing {
             apps: self
                 .apps
                 .values()
@@ -215,12 +217,17 @@ impl Driver {
         };
         let verdict = match &record.life {
             Life::Theirs => Some(Err(NotAsleep::NotOurs)),
-            Life::Ours(state) => asleep_already(state, depth),
+            Life::Ours(state) => asleep_already(state, depth).or_else(|| {
+                let loss = record.loss.as_ref().filter(|loss| loss.depth <= depth);
+                let what = loss.map(|loss| Err(NotAsleep::WouldLoseData { what: loss.what.clone() }));
+                what.or_else(|| (clock::now() < self.sleeps_from).then_some(Err(NotAsleep::JustBegun)))
+            }),
         };
         let sleeper = Sleeper { depth, by, before: brief(record), reply };
         if let Some(verdict) = verdict {
             return self.tell_sleeper(id, sleeper, verdict);
         }
+        record.undone.forget();
         record.sleepers.push(sleeper);
         record.quiesce.idle_since = None;
         self.happen(id, Event::Sleep { depth, round });
@@ -230,7 +237,7 @@ impl Driver {
     pub(super) fn tell_sleeper(&self, id: &AppId, sleeper: Sleeper, verdict: Result<(), NotAsleep>) {
         let Sleeper { depth, by, before, reply } = sleeper;
         if let Some(record) = self.apps.get(id) {
-            let result = verdict.map_or_else(|why| why.code(), |()| "ok");
+            let result = verdict.as_ref().map_or_else(NotAsleep::code, |()| "ok");
             self.audit(by, "app.sleep", id.to_string(), before, outcome(record, result, Some(depth)));
         }
         let _left = reply.send(verdict);
@@ -277,7 +284,7 @@ impl Record {
             State::Failed(_) => Err(NotAsleep::Failed),
         };
         let settled = self.sleepers.extract_if(.., |sleeper| sleeper.depth <= reached);
-        settled.map(|sleeper| (sleeper, verdict)).collect()
+        settled.map(|sleeper| (sleeper, verdict.clone())).collect()
     }
 
     /// Whether it sleeps lightly, and an admin waits for it to sleep deeper: one who asked while somebody else's

@@ -16,20 +16,27 @@ impl Driver {
     pub(super) fn schedule(&mut self, id: &AppId, now: Instant) {
         let Some(record) = self.apps.get_mut(id) else { return };
         let due = record.state().and_then(|state| {
-            let idle = idle::due(state, record.usage, &record.app.sleep, self.light).map(|(at, _)| at);
-            let idle = idle.map(|at| at.max(record.not_before.unwrap_or(now)));
+            let idle = idle::due(state, record.usage, &record.sleep(), self.light).map(|(at, _)| at);
+            let idle = idle.map(|at| at.max(record.not_before.unwrap_or(now)).max(self.sleeps_from));
             state.deadline().into_iter().chain(idle).min()
         });
         self.timers.set(id, &mut record.timer, due);
     }
 
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        let own = [self.timers.next(), self.admission.next_expiry(), self.estimates_at, self.used_at];
+        let own = [
+            self.timers.next(),
+            self.admission.next_expiry(),
+            self.estimates_at,
+            self.used_at,
+            self.leases.next(),
+        ];
         own.into_iter().flatten().min()
     }
 
     pub(super) fn tick(&mut self) {
         let now = clock::now();
+        self.end_leases(now);
         if self.estimates_at.is_some_and(|at| at <= now) {
             self.estimates_at = None;
             self.admission.queue().for_each(|id| self.gateways.publish(id));
@@ -64,10 +71,15 @@ impl Driver {
     fn put_to_sleep(&mut self, id: &AppId, now: Instant) {
         let Some(record) = self.apps.get_mut(id) else { return };
         let due =
-            record.state().and_then(|state| idle::due(state, record.usage, &record.app.sleep, self.light));
-        let Some((_, depth)) = due.filter(|(at, _)| *at <= now) else {
+            record.state().and_then(|state| idle::due(state, record.usage, &record.sleep(), self.light));
+        let Some((_, depth)) = due.filter(|(at, _)| *at <= now && self.sleeps_from <= now) else {
             return self.schedule(id, now);
         };
+        // It would wait in vain for who has left: that one cannot say that it holds requests.
+        if let Some(until) = self.leases.lingering() {
+            record.not_before = Some(until);
+            return self.schedule(id, now);
+        }
         if let Err(brake) = self.may_sleep(id, depth) {
             return self.keep_awake(id, &brake, now);
         }

@@ -1,6 +1,6 @@
 //! What gateways and the platform say, and what that means for an app.
 
-use config::link::{Activity, ToRevive};
+use config::link::{Activity, Instance, ToRevive};
 use config::model::AppId;
 
 use super::{Driver, USED_INTERVAL};
@@ -14,7 +14,8 @@ impl Driver {
     pub(super) fn hear(&mut self, gateway: GatewayId, message: ToRevive) {
         match message {
             ToRevive::Wake { app } => self.wanted(gateway, &app),
-            ToRevive::Renew { .. } | ToRevive::InUse { .. } => {}
+            ToRevive::Renew { renewal } => self.renew(gateway, renewal),
+            ToRevive::InUse { .. } => {}
             ToRevive::LimitsInUse { generation } => self.limits_in_use(gateway, generation),
             ToRevive::Unwanted { app } => self.unwanted(gateway, &app),
             ToRevive::Activity(activities) => {
@@ -23,11 +24,11 @@ impl Driver {
                 }
             }
             ToRevive::Quiesced { round, activity } => self.quiesced(gateway, round, &activity),
-            ToRevive::Reachable { app, instance } => self.happen(&app, Event::Reachable { instance }),
+            ToRevive::Reachable { app, instance } => self.reachable(&app, instance),
             ToRevive::NotReachable { app, instance, so_far } => {
                 self.happen(&app, Event::NotReachable { instance, so_far });
             }
-            ToRevive::Unreachable { app, instance } => self.happen(&app, Event::Unreachable { instance }),
+            ToRevive::Unreachable { app, instance } => self.unreachable(&app, instance),
         }
     }
 
@@ -46,11 +47,28 @@ impl Driver {
         }
     }
 
+    /// A gateway's finding counts, unless the platform says that nobody takes requests.
+    fn reachable(&mut self, id: &AppId, instance: Instance) {
+        let Some(record) = self.apps.get(id) else { return };
+        if record.told_endpoints(instance).is_none_or(|endpoints| !endpoints.is_empty()) {
+            self.happen(id, Event::Reachable { instance });
+        }
+    }
+
+    /// One of several endpoints is the gateway's own matter: it leaves that one out.
+    fn unreachable(&mut self, id: &AppId, instance: Instance) {
+        let Some(record) = self.apps.get(id) else { return };
+        if record.told_endpoints(instance).is_none_or(|endpoints| endpoints.len() <= 1) {
+            self.happen(id, Event::Unreachable { instance });
+        }
+    }
+
     /// What the platform says.
     pub(super) fn report(&mut self, report: Report) {
         let (app, instance, event) = match report {
             Report::Happened { app, instance, event } => (app, instance, event),
-            Report::Stands { .. } | Report::Noted { .. } => return,
+            Report::Stands { app, standing } => return self.stands(&app, standing),
+            Report::Noted { app, note } => return self.noted(&app, note),
         };
         let Some(record) = self.apps.get_mut(&app) else { return };
         let event = match event {
@@ -61,7 +79,7 @@ impl Driver {
             platform::Event::Phase(phase) => Event::Phase { instance, phase },
             platform::Event::Ails(failure) => Event::Ails { instance, failure },
             platform::Event::PutDown(rest) => Event::PutDown { instance, rest },
-            platform::Event::Endpoints(_) => return,
+            platform::Event::Endpoints(endpoints) => return self.endpoints(&app, instance, endpoints),
             platform::Event::NotCreated(failure) => Event::NotCreated { instance, failure },
             platform::Event::Paused => Event::Paused { instance },
             platform::Event::Resumed => Event::Resumed { instance },

@@ -12,10 +12,12 @@ pub mod ask;
 pub mod braking;
 mod due;
 mod hearing;
+pub mod leases;
 pub mod limiting;
 mod quiesce;
 mod record;
 pub mod reload;
+mod standing;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -28,13 +30,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use config::link::{Depth, Failure, Instance, Round, Status};
-use config::model::{AppId, Label, Limit};
+use config::link::{Depth, Failure, Round, Status};
+use config::model::{AppId, Label, Limit, Rule};
 use config::settings;
 use tokio::sync::{mpsc, watch};
 
 pub use ask::{Ask, Handle};
 use due::sleep_until;
+use leases::Leases;
 pub use record::NotAsleep;
 use record::{Life, Record};
 use reload::Model;
@@ -49,7 +52,7 @@ use crate::limits::{Limits, Said, Spread};
 use crate::metrics::Metrics;
 use crate::platform::{Command, Light, Platform, Report};
 use crate::publish::{self, Gateways, News};
-use crate::store::{LoadedApps, Writer};
+use crate::store::{Keep, LoadedApps};
 use crate::tell::tell;
 
 /// How long an app is left alone that a brake, or an attempt that came to nothing, has kept awake.
@@ -82,11 +85,14 @@ pub struct Parts {
     /// What admins have said of limits.
     pub limits_said: Vec<(Label, Said)>,
     /// Where things are written down.
-    pub store: Writer,
+    pub store: Arc<dyn Keep>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What people call the time.
     pub wall: WallClock,
+    /// For how long nothing is put to sleep: so long may gateways rely on what somebody before us told them. Zero where
+    /// nobody was before us.
+    pub sleepless: Duration,
 }
 
 /// See the module.
@@ -101,6 +107,11 @@ pub struct Driver {
     used: HashSet<AppId>,
     used_at: Option<Instant>,
     gateways: Gateways,
+    leases: Leases,
+    /// Nothing is put to sleep before.
+    sleeps_from: Instant,
+    /// Which requests go where.
+    rules: Vec<Arc<Rule>>,
     generation: u64,
     rounds: u64,
     settings: settings::Revive,
@@ -116,7 +127,7 @@ pub struct Driver {
     /// Grows with each change of limits.
     limits_generation: u64,
     spread: watch::Sender<Spread>,
-    store: Writer,
+    store: Arc<dyn Keep>,
     metrics: Arc<Metrics>,
     wall: WallClock,
     asks: mpsc::Receiver<Ask>,
@@ -127,7 +138,7 @@ impl Driver {
     pub fn new(parts: Parts) -> (Self, Handle) {
         let now = (clock::now(), (parts.wall)());
         let stored: HashMap<_, _> = parts.stored.apps.into_iter().map(|row| (row.id.clone(), row)).collect();
-        let Model { apps, ports, urls, settings, drain } = parts.model;
+        let Model { apps, ports, urls, standings, rules, settings, drain } = parts.model;
         let records = apps.into_iter().map(|app| {
             let mut record = Record::new(app.clone(), stored.get(&app.id), now);
             record.port = ports.get(&app.id).copied();
@@ -137,7 +148,7 @@ impl Driver {
         let (limits, forgotten) = Limits::new(parts.limits, parts.limits_said);
         let (spread, spreading) = watch::channel(Spread::default());
         let (handle, asks) = Handle::channel(spreading);
-        let driver = Self {
+        let mut driver = Self {
             apps: records.collect(),
             timers: Timers::default(),
             admission: Admission::new(settings.wake_slots()),
@@ -146,6 +157,9 @@ impl Driver {
             used: HashSet::new(),
             used_at: None,
             gateways: Gateways::new(),
+            leases: Leases::default(),
+            sleeps_from: now.0 + parts.sleepless,
+            rules,
             generation: 1,
             rounds: 0,
             settings,
@@ -165,6 +179,9 @@ impl Driver {
             asks,
         };
         driver.forget_limits(forgotten);
+        for (id, standing) in standings {
+            driver.begins(&id, standing);
+        }
         driver.write_down_apps(stored.into_keys(), now);
         (driver, handle)
     }
@@ -321,16 +338,18 @@ impl Driver {
             State::Awake(_) | State::Paused(_) | State::Down { .. } | State::Absent | State::Failed(_) => {
                 self.store.save_app(record.row(clocks));
             }
-            State::Gone { .. } => self.store.forget_app(id.clone()),
+            State::Gone { .. } => return self.store.forget_app(id.clone()),
         }
+        self.store.show_app(view::view(record, clocks));
     }
 
     fn fell_asleep(&mut self, id: &AppId, before: &State, now: Instant) {
-        let Some(record) = self.apps.get(id) else { return };
+        let Some(record) = self.apps.get_mut(id) else { return };
         let slept = matches!(before, State::Draining(_) | State::Paused(_) | State::Down { .. });
         if let (true, Some(Status::Asleep { depth })) = (slept, record.status(now)) {
             tell!(info, &record.app, depth = depth.as_str(), "asleep");
             self.metrics.slept(&record.app, depth);
+            record.undone.slept(now);
         }
     }
 
@@ -342,14 +361,9 @@ impl Driver {
     /// Lets those wakes begin whose turn it is.
     fn grant(&mut self) {
         for id in self.admission.grant(clock::now()) {
-            match self.instances.next() {
-                Some(number) => self.happen(&id, Event::Granted { instance: Instance(number) }),
-                None => {
-                    if let Some(record) = self.apps.get(&id) {
-                        tell!(error, &record.app, "no instance number is left; restart the edge");
-                    }
-                    self.admission.release(&id);
-                }
+            match self.next_instance(&id) {
+                Some(instance) => self.happen(&id, Event::Granted { instance }),
+                None => self.admission.release(&id),
             }
         }
         if self.admission.queued() > 0 {

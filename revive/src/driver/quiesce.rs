@@ -12,13 +12,13 @@ use crate::publish::GatewayId;
 impl Driver {
     /// From now on gateways hold the app's requests; who has said so is noted here.
     pub(super) fn begin_quiesce(&mut self, id: &AppId, round: Round) {
-        let waiting_for: Vec<GatewayId> = self.gateways.ids().collect();
+        let waiting_for: Vec<GatewayId> = self.leases.routing().collect();
         let alone = waiting_for.is_empty();
         let Some(record) = self.apps.get_mut(id) else { return };
         record.quiesce.waiting_for = waiting_for;
         record.quiesce.busy = false;
         if alone {
-            // What was open went with the last gateway.
+            // What was open went with the last gateway, or with its lease.
             self.happen(id, Event::Quiesced { round, busy: false });
         }
     }
@@ -58,9 +58,18 @@ impl Driver {
         }
     }
 
-    /// A gateway has gone, and all that was open there with it.
+    /// A gateway is no longer waited for by this attempt.
+    pub(super) fn answered(&mut self, id: &AppId, round: Round, aim: Aim) {
+        let Some(record) = self.apps.get(id) else { return };
+        if matches!(aim, Aim::Renew | Aim::Retire) {
+            self.drained(id);
+        } else if record.quiesce.waiting_for.is_empty() {
+            self.happen(id, Event::Quiesced { round, busy: false });
+        }
+    }
+
+    /// A gateway has gone, and all that was open there with it; and it sends nothing to any app any more.
     pub(super) fn lost(&mut self, gateway: GatewayId) {
-        self.spread.send_modify(|spread| spread.left(gateway));
         let apps: Vec<AppId> = self.apps.keys().cloned().collect();
         for id in apps {
             let Some(record) = self.apps.get_mut(&id) else { continue };
@@ -75,11 +84,7 @@ impl Driver {
             if let Some(State::Draining(draining)) = record.state() {
                 let (round, aim) = (draining.round, draining.aim);
                 record.quiesce.waiting_for.retain(|waiting| *waiting != gateway);
-                if matches!(aim, Aim::Renew | Aim::Retire) {
-                    self.drained(&id);
-                } else if record.quiesce.waiting_for.is_empty() {
-                    self.happen(&id, Event::Quiesced { round, busy: false });
-                }
+                self.answered(&id, round, aim);
             }
             self.schedule(&id, clock::now());
         }

@@ -6,20 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use config::link::{Activity, Depth, Failure, Instance, Status};
-use config::model::{After, App, Source};
+use config::model::{After, App, Endpoint, Service, SleepPolicy, Source, Workload};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::KEPT_AWAKE;
 use super::reload::Successor;
+use crate::brakes::{Sticks, Undone};
 use crate::idle::Usage;
 use crate::lifecycle::{Failed, Remains, Retry, State, WakeEnded};
 use crate::platform::Exit;
 use crate::publish::GatewayId;
 use crate::store::{AppRow, FailureRun, LastKnown, UnixMillis};
-
-/// Nothing has ever run of it.
-const ASLEEP: State = State::Down { depth: Depth::Deep, leaving: None };
 
 /// One app.
 #[derive(Debug)]
@@ -44,6 +42,14 @@ pub(super) struct Record {
     pub by_gateway: HashMap<GatewayId, Counts>,
     /// Its last wake, and when that ended.
     pub last_wake: Option<(WakeEnded, Instant)>,
+    /// Who takes the requests of an instance, by the platform's own word.
+    pub endpoints: Option<(Instance, Arc<[Endpoint]>)>,
+    /// What the platform last said of why it does not come up.
+    pub why: Option<(Failure, String)>,
+    /// What a sleep would lose.
+    pub loss: Option<Loss>,
+    /// Whether somebody undoes its sleeps.
+    pub undone: Undone,
     /// Its last failure.
     pub last_failure: Option<LastFailure>,
     /// The run that ended last, and how.
@@ -71,8 +77,17 @@ pub(super) enum Life {
     Theirs,
 }
 
+/// A sleep that would lose data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// Of this depth, or deeper.
+    pub depth: Depth,
+    /// What would be lost.
+    pub what: String,
+}
+
 /// How an app failed last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LastFailure {
     /// Why.
     pub failure: Failure,
@@ -80,6 +95,8 @@ pub(super) struct LastFailure {
     pub at: SystemTime,
     /// If its program ended: how.
     pub exit: Option<Exit>,
+    /// In the platform's own words, if it has said any.
+    pub message: Option<String>,
 }
 
 /// What a gateway has of an app.
@@ -117,7 +134,7 @@ pub(super) struct Quiesce {
 }
 
 /// Why an app does not sleep although an admin asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsleep {
     /// It is in use.
     #[error("it is in use: {open} requests are open; try again when they are done")]
@@ -134,6 +151,15 @@ pub enum NotAsleep {
     /// It has failed, so there is nothing to put to sleep.
     #[error("its last wake failed, so it does not run")]
     Failed,
+    /// Its data would be lost.
+    #[error("it would lose data: {what}")]
+    WouldLoseData {
+        /// What.
+        what: String,
+    },
+    /// Who was in charge before us may still be obeyed.
+    #[error("this revive has only just begun to lead; try again in a few seconds")]
+    JustBegun,
     /// Somebody else runs it.
     #[error("it is an app with `upstreams`: somebody else runs it, and it never sleeps")]
     NotOurs,
@@ -150,6 +176,8 @@ impl NotAsleep {
             Self::Wanted => "wanted",
             Self::Waking => "waking",
             Self::Failed => "failed",
+            Self::WouldLoseData { .. } => "would-lose-data",
+            Self::JustBegun => "just-begun",
             Self::NotOurs => "not-ours",
             Self::Unknown => "unknown-app",
         }
@@ -160,14 +188,17 @@ impl Record {
     /// An app that has not been asked for in this run: asleep, or failed as it was in the run before; what ran then has
     /// been ended.
     pub(super) fn new(app: Arc<App>, stored: Option<&AppRow>, now: (Instant, SystemTime)) -> Self {
-        let life = match &app.source {
-            Source::Process(_) => Life::Ours(stored.map_or(ASLEEP, |row| begun(row, now.0))),
-            Source::Upstreams(_) | Source::Service(_) => Life::Theirs,
+        let begun = |otherwise| Life::Ours(stored.and_then(|row| begun(row, now.0)).unwrap_or(otherwise));
+        let life = match runner(&app) {
+            Runner::Process => begun(State::Down { depth: Depth::Deep, leaving: None }),
+            // Until the platform says how it stands.
+            Runner::Workload(_) => begun(State::Absent),
+            Runner::Theirs => Life::Theirs,
         };
-        let kept = stored.filter(|row| row.failures.is_some() || row.state == LastKnown::Asleep(Depth::Deep));
+        let kept = stored.filter(|row| row.failures.is_some() || matches!(row.state, LastKnown::Asleep(_)));
         let since = kept.map_or(now, |row| (monotonic(row.since, now), row.since.time()));
         let last_failure = stored.and_then(|row| {
-            Some(LastFailure { failure: row.failures?.last, at: row.since.time(), exit: None })
+            Some(LastFailure { failure: row.failures?.last, at: row.since.time(), exit: None, message: None })
         });
         let last_active = stored.and_then(|row| row.last_activity).map(|at| monotonic(at, now));
         Self {
@@ -181,6 +212,10 @@ impl Record {
             wanted_by: HashSet::new(),
             by_gateway: HashMap::new(),
             last_wake: None,
+            endpoints: None,
+            why: None,
+            loss: None,
+            undone: Undone::default(),
             last_failure,
             exit: None,
             pid: None,
@@ -210,13 +245,48 @@ impl Record {
         if self.successor.is_some() {
             return Some(Status::Asleep { depth: Depth::Deep });
         }
-        match (&self.life, &self.app.source) {
-            (Life::Ours(state), _) => state.status(now),
+        let status = match (&self.life, &self.app.source) {
+            (Life::Ours(state), _) => state.status(now)?,
             (Life::Theirs, Source::Upstreams(endpoints)) => {
-                Some(Status::Awake { instance: Instance(0), endpoints: endpoints.as_slice().into() })
+                Status::Awake { instance: Instance(0), endpoints: endpoints.as_slice().into() }
             }
-            (Life::Theirs, Source::Process(_) | Source::Service(_)) => None,
+            (Life::Theirs, Source::Process(_) | Source::Service(_)) => {
+                Status::Awake { instance: Instance(0), endpoints: [].into() }
+            }
+        };
+        Some(match status {
+            Status::Awake { instance, endpoints } => {
+                let told = self.told_endpoints(instance).filter(|told| !told.is_empty()).cloned();
+                Status::Awake { instance, endpoints: told.unwrap_or(endpoints) }
+            }
+            other => other,
+        })
+    }
+
+    /// What the platform has said of who takes the requests of this instance.
+    pub(super) fn told_endpoints(&self, instance: Instance) -> Option<&Arc<[Endpoint]>> {
+        self.endpoints.as_ref().filter(|(of, _)| *of == instance).map(|(_, endpoints)| endpoints)
+    }
+
+    /// When it sleeps: as its policy says, but for what would lose data and what somebody undoes.
+    pub(super) fn sleep(&self) -> SleepPolicy {
+        let mut policy = self.app.sleep;
+        let lost = self.loss.as_ref().map(|loss| loss.depth);
+        if lost == Some(Depth::Light) || self.undone.sticks() == Sticks::Nothing {
+            policy.idle_after = After::Never;
         }
+        if lost.is_some() || self.undone.sticks() != Sticks::Deep {
+            policy.remove_after = After::Never;
+        }
+        policy
+    }
+
+    /// The platform says why it does not come up, or why it did not.
+    pub(super) fn because(&mut self, failure: Failure, words: String) {
+        if let Some(last) = self.last_failure.as_mut().filter(|last| last.failure == failure) {
+            last.message = Some(words.clone());
+        }
+        self.why = Some((failure, words));
     }
 
     /// Takes in what a gateway says of it.
@@ -253,7 +323,8 @@ impl Record {
 
     /// It has failed, or crashed.
     pub(super) fn fails(&mut self, failure: Failure, exit: Option<Exit>, at: SystemTime) {
-        self.last_failure = Some(LastFailure { failure, at, exit });
+        let message = self.why.take().filter(|(why, _)| *why == failure).map(|(_, words)| words);
+        self.last_failure = Some(LastFailure { failure, at, exit, message });
     }
 
     /// Requests that wait for it, at all gateways.
@@ -308,16 +379,34 @@ impl Record {
 
 /// How an app begins a run. A failure is remembered, and how many there were, but not held against the app: whoever
 /// starts the edge again may have put it right, so the first request tries.
-fn begun(row: &AppRow, now: Instant) -> State {
-    match row.failures {
-        Some(FailureRun { last, in_a_row }) => State::Failed(Failed {
-            failure: last,
-            failures: in_a_row.get(),
-            retry_at: now,
-            retry: Retry::OnRequest,
-            remains: Remains::Nothing,
-        }),
-        None => ASLEEP,
+fn begun(row: &AppRow, now: Instant) -> Option<State> {
+    let FailureRun { last, in_a_row } = row.failures?;
+    Some(State::Failed(Failed {
+        failure: last,
+        failures: in_a_row.get(),
+        retry_at: now,
+        retry: Retry::OnRequest,
+        remains: Remains::Nothing,
+    }))
+}
+
+/// What runs an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runner<'a> {
+    /// We do.
+    Process,
+    /// A workload of a cluster, which we start and stop.
+    Workload(&'a Workload),
+    /// Somebody else: it is always taken to be up.
+    Theirs,
+}
+
+/// What runs this app.
+pub(super) fn runner(app: &App) -> Runner<'_> {
+    match &app.source {
+        Source::Process(_) => Runner::Process,
+        Source::Service(Service { workload: Some(workload), .. }) => Runner::Workload(workload),
+        Source::Service(Service { workload: None, .. }) | Source::Upstreams(_) => Runner::Theirs,
     }
 }
 

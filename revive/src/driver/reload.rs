@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::link::Round;
-use config::model::{App, AppId, Source};
+use config::model::{App, AppId, Rule};
 use config::settings;
 
 use super::Driver;
-use super::record::{Life, Record};
+use super::record::{Life, Record, Runner, runner};
 use crate::clock;
 use crate::lifecycle::{Aim, Draining, Event, State};
+use crate::platform::{Command, Standing};
 use crate::tell::tell;
 
 /// All apps, and what goes with them.
@@ -32,6 +33,10 @@ pub struct Model {
     pub ports: HashMap<AppId, u16>,
     /// Where visitors find them.
     pub urls: HashMap<AppId, String>,
+    /// How those stand that are new here, on a platform that keeps apps while we are away. Of others it says so itself.
+    pub standings: HashMap<AppId, Standing>,
+    /// Which requests go where; at one host the first that matches decides.
+    pub rules: Vec<Arc<Rule>>,
     /// Settings.
     pub settings: settings::Revive,
     /// How long what is open at an app may take to end, before it is changed or ended.
@@ -55,19 +60,22 @@ pub(super) struct Successor {
     pub(super) app: Arc<App>,
     pub(super) port: Option<u16>,
     pub(super) url: Option<String>,
+    pub(super) standing: Option<Standing>,
 }
 
 impl Driver {
     /// From now on there are these apps, and no others.
     pub(super) fn reload(&mut self, model: Model) -> Reloaded {
-        let Model { apps, mut ports, mut urls, settings, drain } = model;
+        let Model { apps, mut ports, mut urls, mut standings, rules, settings, drain } = model;
         self.admission.resize(settings.wake_slots());
         (self.settings, self.drain) = (settings, drain);
+        let rules = std::mem::replace(&mut self.rules, rules);
         let mut gone: BTreeSet<AppId> = self.apps.keys().cloned().collect();
         let mut reloaded = Reloaded::default();
         for app in apps {
             let id = app.id.clone();
-            let next = Successor { app, port: ports.remove(&id), url: urls.remove(&id) };
+            let (port, url, standing) = (ports.remove(&id), urls.remove(&id), standings.remove(&id));
+            let next = Successor { app, port, url, standing };
             if !gone.remove(&id) {
                 self.add(next, None);
                 reloaded.added.insert(id);
@@ -77,6 +85,9 @@ impl Driver {
         }
         gone.retain(|id| self.remove(id));
         reloaded.removed = gone;
+        if reloaded == Reloaded::default() && rules == self.rules {
+            return reloaded;
+        }
         self.generation += 1;
         let (generation, table) = (self.generation, self.table());
         self.gateways.replace(&table);
@@ -88,7 +99,7 @@ impl Driver {
     /// An app begins its life; `before` is what there was of it until now.
     fn add(&mut self, next: Successor, before: Option<Record>) {
         let now = (clock::now(), (self.wall)());
-        let Successor { app, port, url } = next;
+        let Successor { app, port, url, standing } = next;
         let id = app.id.clone();
         let mut record = Record::new(app, None, now);
         (record.port, record.url) = (port, url);
@@ -99,6 +110,9 @@ impl Driver {
         self.store.save_app(record.row(now));
         self.apps.insert(id.clone(), record);
         self.gateways.publish(&id);
+        if let Some(standing) = standing {
+            self.begins(&id, standing);
+        }
     }
 
     /// Whether anything is other than before.
@@ -108,17 +122,14 @@ impl Driver {
             let before = record.successor.replace(next);
             return before.is_none_or(|before| before.app != *record.told_app());
         }
-        let was_theirs = matches!(record.life, Life::Theirs);
-        match (&next.app.source, was_theirs) {
-            (Source::Process(_), false) | (Source::Upstreams(_) | Source::Service(_), true) => {
-                self.amend(id, next)
-            }
-            (Source::Process(_), true) => {
+        match (runner(&record.app), runner(&next.app)) {
+            (before, after) if before == after => self.amend(id, next),
+            (Runner::Theirs, Runner::Process | Runner::Workload(_) | Runner::Theirs) => {
                 let before = self.apps.remove(id);
                 self.add(next, before);
                 true
             }
-            (Source::Upstreams(_) | Source::Service(_), false) => {
+            (Runner::Process | Runner::Workload(_), _) => {
                 record.successor = Some(next);
                 self.delete(id);
                 true
@@ -130,7 +141,7 @@ impl Driver {
     fn amend(&mut self, id: &AppId, next: Successor) -> bool {
         let round = self.next_round();
         let Some(record) = self.apps.get_mut(id) else { return false };
-        let Successor { app, port, url } = next;
+        let Successor { app, port, url, standing: _ } = next;
         (record.port, record.url) = (port, url);
         if record.app == app {
             return false;
@@ -180,6 +191,9 @@ impl Driver {
         self.timers.set(id, &mut record.timer, None);
         self.used.remove(id);
         self.metrics.forget(&record.app);
+        if matches!(record.life, Life::Ours(_)) {
+            self.platform.submit(Command::Forget(id.clone()));
+        }
         if let Some(next) = record.successor.take() {
             self.add(next, Some(record));
         }
@@ -220,12 +234,15 @@ impl Record {
 
     /// Whether what runs of it, or failed, is not what is said of it now.
     fn renews(&self, before: &App) -> bool {
-        if self.app.source != before.source {
-            return true;
-        }
         // What is up was asked already, and the next run is asked anew.
         let was_asked = matches!(self.state(), Some(State::Waking(_) | State::Failed(_)));
-        self.app.health != before.health && was_asked
+        let asks_otherwise = self.app.health != before.health;
+        match runner(&self.app) {
+            Runner::Process => self.app.source != before.source || (asks_otherwise && was_asked),
+            // A new version is the cluster's matter, and what is on its way up is asked otherwise from now on.
+            Runner::Workload(_) => asks_otherwise && matches!(self.state(), Some(State::Failed(_))),
+            Runner::Theirs => false,
+        }
     }
 
     /// What gateways have of an app goes on when it begins another life.

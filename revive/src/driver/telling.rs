@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use config::link::{Phase, Status, Table, ToGateway};
-use config::model::Rule;
 
 use super::Driver;
 use super::record::Record;
@@ -21,12 +20,20 @@ impl Driver {
             Some(ToGateway::State { app: id.clone(), status })
         });
         for gateway in left {
-            self.lost(gateway);
+            self.has_left(gateway);
         }
     }
 
     pub(super) fn left(&mut self, gateway: GatewayId) {
         if self.gateways.detach(gateway) {
+            self.has_left(gateway);
+        }
+    }
+
+    /// A gateway is not attached any more; if it has a lease, it may serve on until that is over.
+    fn has_left(&mut self, gateway: GatewayId) {
+        self.spread.send_modify(|spread| spread.left(gateway));
+        if self.leases.left(gateway, clock::now()) {
             self.lost(gateway);
         }
     }
@@ -35,9 +42,8 @@ impl Driver {
         let now = clock::now();
         let line = (&self.admission, self.typical.wake());
         let told = |record: &Record| Some((record.told_app().clone(), told(record, line, now)?));
-        let apps: Vec<_> = self.apps.values().filter_map(told).collect();
-        let rules = Rule::of_apps(apps.iter().map(|(app, _)| &**app));
-        Table { generation: self.generation, apps, rules, leaving: self.leaving() }
+        let apps = self.apps.values().filter_map(told).collect();
+        Table { generation: self.generation, apps, rules: self.rules.clone(), leaving: self.leaving() }
     }
 }
 

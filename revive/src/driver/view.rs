@@ -6,7 +6,8 @@ use config::link::{Depth, Instance};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::record::{LastFailure, Record, wall};
+use super::record::{LastFailure, Loss, Record, wall};
+use crate::brakes::Sticks;
 use crate::lifecycle::{State, WakeEnded};
 
 /// See the API's description of `GET /v1/apps/{name}`.
@@ -42,6 +43,10 @@ pub struct AppView {
     pub last_wake: Option<WakeView>,
     /// Its last failure.
     pub last_failure: Option<FailureView>,
+    /// What the platform says of why it does not come up, or did not.
+    pub message: Option<String>,
+    /// What keeps it from sleeping as its policy says.
+    pub conditions: Vec<ConditionView>,
     /// The run, if there is one.
     pub instance: Option<u64>,
     /// The run's process, if it is one.
@@ -83,6 +88,15 @@ pub struct FailureView {
     pub at: String,
     /// If its program ended: `code 7`, `signal 9`.
     pub exit: Option<String>,
+}
+
+/// Something that keeps an app from sleeping as its policy says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConditionView {
+    /// `WouldLoseData` or `UndoneBy`.
+    pub r#type: &'static str,
+    /// What it means for this app.
+    pub message: String,
 }
 
 /// The name of a state.
@@ -142,7 +156,9 @@ pub(super) fn view(record: &Record, now: (Instant, SystemTime)) -> AppView {
         held: record.held(),
         last_activity: record.ever_active.then(|| rfc3339(wall(record.usage.last_active, now))),
         last_wake: record.last_wake.as_ref().map(|(ended, at)| wake_view(ended, *at)),
-        last_failure: record.last_failure.map(failure_view),
+        last_failure: record.last_failure.clone().map(failure_view),
+        message: message(record),
+        conditions: conditions(record),
         instance: state.and_then(State::instance).map(|Instance(number)| number),
         pid: record.pid.filter(|(of, _)| state.and_then(State::instance) == Some(*of)).map(|(_, pid)| pid),
         routes: app.routes.iter().map(|route| format!("{}{}", route.host, route.path)).collect(),
@@ -151,8 +167,39 @@ pub(super) fn view(record: &Record, now: (Instant, SystemTime)) -> AppView {
     }
 }
 
+/// The platform's words, while they are about how the app is now.
+fn message(record: &Record) -> Option<String> {
+    match record.state()? {
+        State::Waking(_) => record.why.as_ref().map(|(_, words)| words.clone()),
+        State::Failed(_) => record.last_failure.as_ref().and_then(|last| last.message.clone()),
+        State::Awake(_)
+        | State::Draining(_)
+        | State::Paused(_)
+        | State::Down { .. }
+        | State::Absent
+        | State::Gone { .. } => None,
+    }
+}
+
+fn conditions(record: &Record) -> Vec<ConditionView> {
+    let loss = record.loss.as_ref().map(|Loss { depth, what }| {
+        let sleep = match depth {
+            Depth::Light => "it does not sleep",
+            Depth::Deep => "it is not removed",
+        };
+        ConditionView { r#type: "WouldLoseData", message: format!("{sleep}: {what}") }
+    });
+    let undone = match record.undone.sticks() {
+        Sticks::Deep => None,
+        Sticks::Light => Some("put back, unchanged, each time it was removed: it is not removed any more"),
+        Sticks::Nothing => Some("started again, unchanged, each time it fell asleep: it stays awake"),
+    };
+    let undone = undone.map(|message| ConditionView { r#type: "UndoneBy", message: message.to_owned() });
+    loss.into_iter().chain(undone).collect()
+}
+
 fn failure_view(last: LastFailure) -> FailureView {
-    let LastFailure { failure, at, exit } = last;
+    let LastFailure { failure, at, exit, message: _ } = last;
     FailureView { code: failure.code(), at: rfc3339(at), exit: exit.map(|exit| exit.to_string()) }
 }
 

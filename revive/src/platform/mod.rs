@@ -39,9 +39,11 @@ pub enum Command {
         /// what is needed to make it again. A process leaves the same in both.
         depth: Depth,
     },
-    /// From light to deep sleep, of an app of which nothing runs. Answered by [`Report::Stands`].
+    /// From light to deep sleep, of an app of which nothing runs. Answered by [`Report::Stands`]: asleep as deep as it is
+    /// then. What others have made run meanwhile is left alone, and said to be up.
     Remove(Arc<App>),
-    /// The app is gone: nothing that was kept for it is needed any more. Not answered.
+    /// The app is no longer said to be one: it is let go as it is, and nothing about it is reported any more. Not
+    /// answered. What was made of it for a wake that was under way, and that nobody owns any more, is cleared away.
     Forget(AppId),
 }
 
@@ -114,7 +116,8 @@ pub enum Report {
         event: Event,
     },
     /// How an app stands by somebody else's doing, or when nobody had asked before; also the answer to
-    /// [`Command::Remove`]. Of an app with an instance its events say it.
+    /// [`Command::Remove`]. Of an app with an instance its events say it: [`Event::PutDown`]. (Said of one that has had
+    /// an address, `Asleep` and `Nothing` are taken for that.) Of a Service that nobody wakes: who takes its requests.
     Stands {
         /// Which app.
         app: AppId,
@@ -135,7 +138,10 @@ pub enum Report {
 pub enum Standing {
     /// It runs, or is about to, because somebody wants it to: a deploy, a scale by hand. To be taken over with
     /// [`Command::Adopt`].
-    Up,
+    Up {
+        /// Who of it takes requests by the platform's own word, as [`Event::Endpoints`]; empty, if it has not come up.
+        endpoints: Arc<[Endpoint]>,
+    },
     /// It is there without replicas, or not there but can be made again.
     Asleep(Depth),
     /// It was put back, unchanged, by something that does not know that it sleeps (GitOps, an operator): no deploy.
@@ -158,8 +164,10 @@ pub enum Rest {
 pub enum Note {
     /// Why it fails, in the platform's own words.
     Why(Failure, String),
-    /// Sleeping would lose data, so it does not: what would be lost.
-    WouldLoseData(String),
+    /// A sleep of this depth, and any deeper one, would lose data, so it does not sleep so: what would be lost.
+    WouldLoseData(Depth, String),
+    /// No sleep of it would lose data, or no longer.
+    LosesNothing,
 }
 
 /// What a platform makes of light sleep.

@@ -12,8 +12,9 @@ use std::time::Duration;
 use config::model::{AppId, Label};
 use tokio::sync::oneshot;
 
-use super::{AppRow, AuditEntry, Store, StoreError};
+use super::{AppRow, AuditEntry, Keep, Soon, Store, StoreError};
 use crate::brakes::{Pause, Scope};
+use crate::driver::view::AppView;
 use crate::limits::Said;
 
 mod batch;
@@ -62,8 +63,17 @@ pub enum ReadError {
     #[error("the store did not answer in time")]
     Deadline,
     /// It was tried, and failed.
-    #[error(transparent)]
-    Failed(#[from] StoreError),
+    #[error("{why}")]
+    Failed {
+        /// As whoever keeps it says it.
+        why: String,
+    },
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed { why: error.to_string() }
+    }
 }
 
 impl Writer {
@@ -78,82 +88,75 @@ impl Writer {
         Ok(Self(Arc::new(handle)))
     }
 
-    /// Remembers an app as it is now; of several for one app only the last may be written.
-    pub fn save_app(&self, app: AppRow) {
-        self.0.0.add(|batch| batch.app(app.id.clone(), AppWrite::Save(app)));
-    }
-
-    /// Forgets an app. Unknown ones are forgotten already.
-    pub fn forget_app(&self, app: AppId) {
-        self.0.0.add(|batch| batch.app(app, AppWrite::Forget));
-    }
-
-    /// Remembers a pause; it replaces one of the same scope.
-    pub fn set_brake(&self, scope: Scope, pause: Pause) {
-        self.0.0.add(|batch| batch.pause(scope, PauseWrite::Set(pause)));
-    }
-
-    /// Forgets a pause.
-    pub fn lift_brake(&self, scope: Scope) {
-        self.0.0.add(|batch| batch.pause(scope, PauseWrite::Lift));
-    }
-
-    /// Remembers what an admin has said of a limit; it replaces what was said before.
-    pub fn say_limit(&self, name: Label, said: Said) {
-        self.0.0.add(|batch| batch.limit(name, LimitWrite::Say(said)));
-    }
-
-    /// Forgets what an admin has said of a limit.
-    pub fn unsay_limit(&self, name: Label) {
-        self.0.0.add(|batch| batch.limit(name, LimitWrite::Unsay));
-    }
-
-    /// Appends to the audit, of which the newest [`AUDIT_KEPT`](super::AUDIT_KEPT) entries are kept.
-    pub fn append_audit(&self, entry: AuditEntry) {
-        self.0.0.add(|batch| batch.audit(entry));
-    }
-
-    /// As [`Store::audit`], after all that was given before has been tried.
-    ///
-    /// # Errors
-    /// At the deadline, or where the file cannot be read.
-    pub async fn audit(&self, limit: u32, within: Duration) -> Result<Vec<AuditEntry>, ReadError> {
-        let (reply, entries) = oneshot::channel();
-        self.0.0.read(Read { limit, reply });
-        match tokio::time::timeout(within, entries).await {
-            Ok(Ok(entries)) => Ok(entries?),
-            // Without an answer the thread has ended, which it does not while there is a handle.
-            Ok(Err(_)) | Err(_) => Err(ReadError::Deadline),
-        }
-    }
-
-    /// How many writes have failed since the start. One that is tried again and fails again counts again.
-    pub fn failed_writes(&self) -> u64 {
-        self.0.0.failed()
-    }
-
-    /// How many of those were given up: the mailbox was full, or trying again could not help.
-    pub fn lost_writes(&self) -> u64 {
-        self.0.0.lost()
-    }
-
     /// How many writes wait.
     pub fn waiting(&self) -> usize {
         self.0.0.waiting()
     }
+}
 
-    /// Ends when all that was given before is on disk: before the edge ends, or before somebody is told that it is.
-    ///
-    /// # Errors
-    /// At the deadline, or as soon as a try fails; it does not wait for the next one.
-    pub async fn flush(&self, within: Duration) -> Result<(), FlushError> {
+impl Keep for Writer {
+    fn save_app(&self, app: AppRow) {
+        self.0.0.add(|batch| batch.app(app.id.clone(), AppWrite::Save(app)));
+    }
+
+    /// Nobody looks at the file: the admin API shows it.
+    fn show_app(&self, _app: AppView) {}
+
+    fn forget_app(&self, app: AppId) {
+        self.0.0.add(|batch| batch.app(app, AppWrite::Forget));
+    }
+
+    fn set_brake(&self, scope: Scope, pause: Pause) {
+        self.0.0.add(|batch| batch.pause(scope, PauseWrite::Set(pause)));
+    }
+
+    fn lift_brake(&self, scope: Scope) {
+        self.0.0.add(|batch| batch.pause(scope, PauseWrite::Lift));
+    }
+
+    fn say_limit(&self, name: Label, said: Said) {
+        self.0.0.add(|batch| batch.limit(name, LimitWrite::Say(said)));
+    }
+
+    fn unsay_limit(&self, name: Label) {
+        self.0.0.add(|batch| batch.limit(name, LimitWrite::Unsay));
+    }
+
+    /// The newest [`AUDIT_KEPT`](super::AUDIT_KEPT) entries are kept.
+    fn append_audit(&self, entry: AuditEntry) {
+        self.0.0.add(|batch| batch.audit(entry));
+    }
+
+    fn audit(&self, limit: u32, within: Duration) -> Soon<'_, Result<Vec<AuditEntry>, ReadError>> {
+        let (reply, entries) = oneshot::channel();
+        self.0.0.read(Read { limit, reply });
+        Box::pin(async move {
+            match tokio::time::timeout(within, entries).await {
+                Ok(Ok(entries)) => Ok(entries?),
+                // Without an answer the thread has ended, which it does not while there is a handle.
+                Ok(Err(_)) | Err(_) => Err(ReadError::Deadline),
+            }
+        })
+    }
+
+    fn flush(&self, within: Duration) -> Soon<'_, Result<(), FlushError>> {
         let (done, flushed) = oneshot::channel();
         self.0.0.flush(done);
-        match tokio::time::timeout(within, flushed).await {
-            Ok(Ok(result)) => result,
-            // Without an answer the thread has ended, which it does not while there is a handle.
-            Ok(Err(_)) | Err(_) => Err(FlushError::Deadline { waiting: self.waiting() }),
-        }
+        Box::pin(async move {
+            match tokio::time::timeout(within, flushed).await {
+                Ok(Ok(result)) => result,
+                // Without an answer the thread has ended, which it does not while there is a handle.
+                Ok(Err(_)) | Err(_) => Err(FlushError::Deadline { waiting: self.waiting() }),
+            }
+        })
+    }
+
+    fn failed_writes(&self) -> u64 {
+        self.0.0.failed()
+    }
+
+    fn lost_writes(&self) -> u64 {
+        self.0.0.lost()
     }
 }
 

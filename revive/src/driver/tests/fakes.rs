@@ -27,8 +27,9 @@ use crate::driver::braking::BrakesView;
 use crate::driver::reload::{Model, Reloaded};
 use crate::driver::view::AppView;
 use crate::driver::{Ask, Driver, Handle, NotAsleep, Parts};
-use crate::platform::{Command, Event, Light, Platform, Report, Reports};
-use crate::store::{LoadedApps, Store, Writer};
+use crate::platform::{Command, Event, Light, Note, Platform, Report, Reports, Standing};
+use crate::publish::Attachment;
+use crate::store::{Keep, LoadedApps, Store, Writer};
 
 /// How long a test waits for what must happen, on paused time: less than any clock of the product.
 pub(super) const SOON: Duration = Duration::from_millis(50);
@@ -37,6 +38,8 @@ pub(super) const IDLE: Duration = Duration::from_secs(30);
 /// And for deep sleep.
 pub(super) const REMOVE: Duration = Duration::from_secs(300);
 
+/// How long a new leader puts nothing to sleep.
+pub(super) const SLEEPLESS: Duration = Duration::from_secs(12);
 /// How long what is open may take to end.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);
 
@@ -101,15 +104,18 @@ pub(super) fn model(apps: impl IntoIterator<Item = App>, max_concurrent_wakes: u
     }
 }
 
-struct Submit(mpsc::UnboundedSender<Command>);
+struct Submit(mpsc::UnboundedSender<Command>, Light);
 
 impl Platform for Submit {
     fn light(&self) -> Light {
-        Light::Paused
+        self.1
     }
 
     fn submit(&mut self, command: Command) {
-        self.0.send(command).unwrap();
+        // Of a process nothing is kept.
+        if self.1 == Light::Stopped || !matches!(command, Command::Forget(_)) {
+            self.0.send(command).unwrap();
+        }
     }
 }
 
@@ -119,6 +125,7 @@ pub(super) struct Edge {
     pub(super) driver: JoinHandle<()>,
     commands: mpsc::UnboundedReceiver<Command>,
     reports: Reports,
+    light: Light,
     /// Seconds by which somebody has put the wall clock forward.
     pub(super) clock_step: Arc<AtomicU64>,
     pub(super) store: Writer,
@@ -141,7 +148,16 @@ impl Edge {
 
     /// One whose file has these limits.
     pub(super) fn limited(apps: impl IntoIterator<Item = App>, of_file: Vec<Arc<Limit>>) -> Self {
-        Self::made(apps, 1_000, RemovalLimits::default(), Brakes::default(), of_file)
+        Self::made(model(apps, 1_000), RemovalLimits::default(), Brakes::default(), of_file)
+    }
+
+    /// One of a cluster, that did not lead before; its apps stand so.
+    pub(super) fn on_cluster(apps: impl IntoIterator<Item = (App, Standing)>) -> Self {
+        let (apps, standings): (Vec<App>, Vec<Standing>) = apps.into_iter().unzip();
+        let ids = apps.iter().map(|app| app.id.clone());
+        let standings = ids.zip(standings).collect();
+        let model = Model { standings, ..model(apps, 1_000) };
+        Self::on(Light::Stopped, model, RemovalLimits::default(), Brakes::default(), Vec::new())
     }
 
     /// One whose earlier run has left these pauses.
@@ -151,12 +167,16 @@ impl Edge {
         limits: RemovalLimits,
         brakes: Brakes,
     ) -> Self {
-        Self::made(apps, max_concurrent_wakes, limits, brakes, Vec::new())
+        Self::made(model(apps, max_concurrent_wakes), limits, brakes, Vec::new())
     }
 
-    fn made(
-        apps: impl IntoIterator<Item = App>,
-        max_concurrent_wakes: usize,
+    fn made(model: Model, limits: RemovalLimits, brakes: Brakes, of_file: Vec<Arc<Limit>>) -> Self {
+        Self::on(Light::Paused, model, limits, brakes, of_file)
+    }
+
+    fn on(
+        light: Light,
+        model: Model,
         limits: RemovalLimits,
         brakes: Brakes,
         of_file: Vec<Arc<Limit>>,
@@ -169,21 +189,22 @@ impl Edge {
         let clock_step = Arc::new(AtomicU64::new(0));
         let step = clock_step.clone();
         let (driver, handle) = Driver::new(Parts {
-            model: model(apps, max_concurrent_wakes),
+            model,
             stored: LoadedApps::default(),
-            platform: Box::new(Submit(submit)),
+            platform: Box::new(Submit(submit, light)),
             reports: reported,
             instances: 1..1_000_000,
             brakes,
             limits: of_file,
             limits_said: Vec::new(),
             guard: RemovalGuard::new(limits, began, began_wall.into()),
-            store: store.clone(),
+            store: Arc::new(store.clone()),
+            sleepless: if light == Light::Stopped { SLEEPLESS } else { Duration::ZERO },
             metrics: crate::metrics::Metrics::register(&mut Registry::default()),
             wall: Box::new(move || began_wall + (clock::now() - began) + seconds(step.load(Relaxed))),
         });
         let driver = tokio::spawn(driver.run());
-        Self { handle, driver, commands, reports, clock_step, store, _state: state }
+        Self { handle, driver, commands, reports, light, clock_step, store, _state: state }
     }
 
     /// The next command, such as `start a 1` or `pause 1`, that comes soon.
@@ -197,8 +218,13 @@ impl Edge {
             Command::Start { app, instance } => format!("start {} {instance}", app.id),
             Command::Pause(instance) => format!("pause {instance}"),
             Command::Resume(instance) => format!("resume {instance}"),
-            Command::Stop { instance, depth: _ } => format!("stop {instance}"),
-            other => panic!("not of a process: {other:?}"),
+            Command::Stop { instance, depth } if self.light == Light::Stopped => {
+                format!("stop {instance} {}", depth.as_str())
+            }
+            Command::Stop { instance, .. } => format!("stop {instance}"),
+            Command::Adopt { app, instance } => format!("adopt {} {instance}", app.id),
+            Command::Remove(app) => format!("remove {}", app.id),
+            Command::Forget(app) => format!("forget {app}"),
         }
     }
 
@@ -213,6 +239,15 @@ impl Edge {
         self.reports.send(report).unwrap();
     }
 
+    /// Somebody else has done something to an app.
+    pub(super) fn stands(&self, app: &str, standing: Standing) {
+        self.reports.send(Report::Stands { app: id(app), standing }).unwrap();
+    }
+
+    pub(super) fn notes(&self, app: &str, note: Note) {
+        self.reports.send(Report::Noted { app: id(app), note }).unwrap();
+    }
+
     pub(super) fn created(&self, app: &str, instance: u64) {
         self.report(app, instance, Event::Created { endpoint: endpoint(instance), pid: None });
     }
@@ -220,7 +255,13 @@ impl Edge {
     /// Attaches a gateway and reads its table.
     pub(super) async fn gateway(&self) -> Gateway {
         let (end, revive) = link::channel();
-        self.attach(end, revive).await
+        self.attach(end, revive, Attachment::InProcess).await
+    }
+
+    /// One over a wire, that has no lease yet.
+    pub(super) async fn far_gateway(&self) -> Gateway {
+        let (end, revive) = link::channel();
+        self.attach(end, revive, Attachment::Leased).await
     }
 
     /// One whose link holds so many messages.
@@ -228,11 +269,11 @@ impl Edge {
         let (to_revive, from_gateway) = mpsc::channel(messages);
         let (to_gateway, from_revive) = mpsc::channel(messages);
         let end = GatewayEnd { tx: to_revive, rx: from_revive };
-        self.attach(end, ReviveEnd { tx: to_gateway, rx: from_gateway }).await
+        self.attach(end, ReviveEnd { tx: to_gateway, rx: from_gateway }, Attachment::InProcess).await
     }
 
-    async fn attach(&self, end: GatewayEnd, revive: ReviveEnd) -> Gateway {
-        self.handle.attach(revive).await.unwrap();
+    async fn attach(&self, end: GatewayEnd, revive: ReviveEnd, attachment: Attachment) -> Gateway {
+        self.handle.attach(revive, attachment).await.unwrap();
         let (mut end, in_line) = (end, HashSet::new());
         let (limits, table) = match (soon(end.rx.recv()).await.unwrap(), soon(end.rx.recv()).await.unwrap()) {
             (ToGateway::Limits(limits), ToGateway::Table(table)) => (limits, table),
@@ -322,6 +363,17 @@ pub(super) struct Gateway {
 impl Gateway {
     pub(super) fn say(&self, message: ToRevive) {
         self.end.tx.try_send(message).unwrap();
+    }
+
+    /// Asks for its lease and gets it.
+    pub(super) async fn renews(&mut self, renewal: u64) {
+        self.say(ToRevive::Renew { renewal });
+        let answer = soon(self.end.rx.recv()).await;
+        let valid = seconds(10);
+        assert!(
+            matches!(answer, Some(ToGateway::Lease { renewal: to, valid: time }) if to == renewal && time == valid),
+            "{answer:?}"
+        );
     }
 
     pub(super) fn wants(&self, app: &str) {
