@@ -1,5 +1,24 @@
 //! What a cluster says, and who of several replicas acts on it.
+//!
+//! ```text
+//!   API server ══watch══► watch ─► index ─► compile ─► Compiled: apps, rules, limits, standings
+//!       ▲                 (trimmed)  │         └─► statuses
+//!       └──────── status ◄───────────┴── what differs from what is shown
+//! ```
 
+pub mod compile;
+mod compiler;
 pub mod crd;
+#[cfg(test)]
+mod fixtures;
+pub mod index;
 pub mod lease;
 pub mod room;
+pub mod settings;
+pub mod status;
+mod watch;
+
+pub use self::compile::Compiled;
+pub use self::compiler::{View, Watched, start};
+pub use self::settings::Settings;
+pub use self::watch::{Unread, read};

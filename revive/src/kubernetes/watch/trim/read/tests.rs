@@ -1,0 +1,1 @@
+//! What is kept of objects as an API server sends them.
