@@ -39,7 +39,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* Where gateways find revive; also the name that its certificate must have. */}}
+{{/* Where gateways find revive. */}}
 {{- define "loco-edge.linkHost" -}}
 {{ include "loco-edge.fullname" . }}-revive-link.{{ .Release.Namespace }}.svc
 {{- end -}}
@@ -123,8 +123,9 @@ seccompProfile:
 {{- end -}}
 
 {{- define "loco-edge.probes" -}}
+{{- $alive := eq .half "gateway" | ternary "/healthz" "/livez" -}}
 startupProbe:
-  httpGet: { path: /livez, port: admin }
+  httpGet: { path: {{ $alive }}, port: admin }
   periodSeconds: 1
   failureThreshold: 60
 readinessProbe:
@@ -133,7 +134,7 @@ readinessProbe:
   timeoutSeconds: 2
   failureThreshold: 2
 livenessProbe:
-  httpGet: { path: /livez, port: admin }
+  httpGet: { path: {{ $alive }}, port: admin }
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
