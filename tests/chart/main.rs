@@ -12,4 +12,5 @@ mod helm;
 mod network;
 mod pods;
 mod rights;
+mod sets;
 mod values;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::helm::{self, of_kind, one, rendered};
-use crate::values::SETS;
+use crate::sets::SETS;
 
 #[test]
 fn a_pod_is_nobody_and_writes_nowhere() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::helm::{self, NAMESPACE, of_kind, rendered};
-use crate::values::SETS;
+use crate::sets::SETS;
 
 /// A rule, and where it holds; `None`: in the whole cluster.
 struct Right<'a> {

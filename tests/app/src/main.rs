@@ -21,7 +21,6 @@ mod websocket;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
@@ -79,7 +78,7 @@ async fn serve(state: Arc<State>) -> io::Result<()> {
     if state.settings.fail == Fail::NeverListen {
         std::future::pending::<()>().await;
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, state.settings.port)).await?;
+    let listener = TcpListener::bind((state.settings.bind, state.settings.port)).await?;
     state.stamp("listening");
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
     match state.settings.raw.clone() {

@@ -1,6 +1,7 @@
 //! What the environment asks for.
 
 use std::env;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use bytes::Bytes;
 /// How the app lives, fails and ends. Durations are written `1.5`, `3s` or `200ms`.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// `PORT`, on 127.0.0.1; 0 takes any, which the first line of stdout names. 8080 if not said.
+    /// `BIND`: the address it listens on; 127.0.0.1 if not said, and 0.0.0.0 in a pod.
+    pub(crate) bind: IpAddr,
+    /// `PORT`; 0 takes any, which the first line of stdout names. 8080 if not said.
     pub(crate) port: u16,
     /// `START_DELAY`: how long until it listens.
     pub(crate) start_delay: Duration,
@@ -60,6 +63,7 @@ impl Settings {
     /// Names the first variable that makes no sense.
     pub(crate) fn from_environment() -> Result<Self, String> {
         Ok(Self {
+            bind: parsed("BIND", Ipv4Addr::LOCALHOST.into(), |text| text.parse().ok())?,
             port: parsed("PORT", 8080, |text| text.parse().ok())?,
             start_delay: parsed("START_DELAY", Duration::ZERO, duration)?,
             ready_delay: parsed("READY_DELAY", Duration::ZERO, duration)?,

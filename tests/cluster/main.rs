@@ -1,0 +1,22 @@
+//! The edge on a cluster. `tests/cluster/run` builds its image and runs these.
+//!
+//! ```text
+//!  cluster (kubectl, namespaces that go with their test)      client (HTTP/1.1 and HTTP/2, as in tests/blackbox)
+//!    └─► apps (a Deployment, its Service and its route)          └─► asks an edge:
+//!          edge: Edge::installed(), by the chart, one for all tests
+//!                Edge::on_host(), both halves as processes of this machine, which a test may kill
+//! ```
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+#![allow(clippy::too_many_lines)] // A scenario is read from top to bottom.
+
+mod apps;
+mod authority;
+mod client;
+mod cluster;
+mod edge;
+mod host;
+
+mod definitions;
+mod installed;
+mod rights;
+mod sleeping;

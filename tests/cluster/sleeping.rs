@@ -1,0 +1,232 @@
+//! Apps that sleep and wake.
+
+use std::time::Duration;
+
+use crate::apps::App;
+use crate::client::{Request, eventually};
+use crate::cluster::{Namespace, is_there};
+use crate::edge::Edge;
+
+/// How long an app may take to fall asleep whose policy says one or two seconds: it stays awake for three times as long
+/// as its wake took, and pods take a while to go.
+const TO_SLEEP: Duration = Duration::from_secs(60);
+
+/// Two ages that a test can wait for.
+const LIGHT: &str = "idleAfter: 1s";
+const DEEP: &str = "{ idleAfter: 1s, removeAfter: 2s }";
+
+/// Without replicas, and without a pod.
+async fn until_light(here: &Namespace, app: &App) {
+    let (kind, name) = app.workload();
+    eventually(TO_SLEEP, "no replicas", async || match here.object(kind, name).await {
+        Some(workload)
+            if workload["spec"]["replicas"] == 0
+                && workload["status"]["replicas"].as_u64().unwrap_or(0) == 0 =>
+        {
+            Ok(())
+        }
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+}
+
+/// Without a workload.
+async fn until_deep(here: &Namespace, app: &App) {
+    let (kind, name) = app.workload();
+    eventually(TO_SLEEP, "no workload", async || match here.object(kind, name).await {
+        None => Ok(()),
+        Some(workload) => Err(workload["spec"]["replicas"].to_string()),
+    })
+    .await;
+}
+
+/// Deployed, and answering.
+async fn deployed(edge: &Edge, here: &Namespace, app: &App) {
+    here.must_apply(&app.yaml()).await;
+    edge.until_served(&app.host()).await;
+}
+
+fn app(edge: &Edge, name: &str, policy: &str) -> App {
+    let policy = policy.trim_start_matches("{ ").trim_end_matches(" }").replace(", ", "\n  ");
+    App::new(name, edge.gateway()).variable("BIND", "0.0.0.0").sleeping(&policy)
+}
+
+#[tokio::test]
+async fn an_app_without_replicas_comes_back_for_a_request() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::installed().await, Namespace::new("light").await);
+    let app = app(&edge, "light", LIGHT);
+    deployed(&edge, &here, &app).await;
+    until_light(&here, &app).await;
+    let answer = edge.ask(&Request::new("GET", &app.host(), "/again")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let (kind, name) = app.workload();
+    let workload = here.object(kind, name).await.expect("the Deployment");
+    assert_eq!(workload["spec"]["replicas"], 1);
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_gone_comes_back_for_a_request() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::installed().await, Namespace::new("deep").await);
+    let app = app(&edge, "deep", DEEP);
+    deployed(&edge, &here, &app).await;
+    let (kind, name) = app.workload();
+    let before = here.object(kind, name).await.expect("the Deployment");
+    until_deep(&here, &app).await;
+    let table = here.kubectl(&["get", "sleeprecords"]).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(table.contains("deployment-deep"), "{table}");
+    let answer = edge.ask(&Request::new("GET", &app.host(), "/again")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let after = here.object(kind, name).await.expect("the Deployment is back");
+    assert_ne!(before["metadata"]["uid"], after["metadata"]["uid"], "it was gone in between");
+    assert_eq!(before["spec"], after["spec"]);
+}
+
+#[tokio::test]
+async fn a_stateful_set_without_volumes_sleeps_too() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::installed().await, Namespace::new("stateful").await);
+    let app = app(&edge, "stateful", DEEP).stateful();
+    deployed(&edge, &here, &app).await;
+    until_deep(&here, &app).await;
+    let answer = edge.ask(&Request::new("GET", &app.host(), "/again")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn an_upload_to_a_sleeping_app_arrives_whole() {
+    if !is_there() {
+        return;
+    }
+    const SIZE: usize = 50 << 20;
+    let (edge, here) = (Edge::installed().await, Namespace::new("upload").await);
+    let app = app(&edge, "upload", DEEP);
+    deployed(&edge, &here, &app).await;
+    until_deep(&here, &app).await;
+    let body: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
+    let answer = edge.ask(&Request::new("POST", &app.host(), "/echo").body(body.clone())).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.body == body, "{} of {SIZE} bytes came back, or others", answer.body.len());
+}
+
+/// An empty message: not compressed, of no bytes (gRPC over HTTP/2, `Length-Prefixed-Message`).
+const EMPTY: [u8; 5] = [0; 5];
+
+#[tokio::test]
+async fn a_call_of_grpc_to_a_sleeping_app_is_answered() {
+    if !is_there() || !has_grpc() {
+        return;
+    }
+    let (edge, here) = (Edge::installed().await, Namespace::new("grpc").await);
+    let app = app(&edge, "grpc", DEEP).grpc();
+    let call = Request::new("POST", &app.host(), "/grpc.testing.TestService/EmptyCall")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(EMPTY)
+        .without_length();
+    here.must_apply(&app.yaml()).await;
+    let called = async || {
+        let answer = edge.http2().await.ask(&call).await;
+        let status = answer.trailers.iter().chain(&answer.headers).find(|(name, _)| name == "grpc-status");
+        let status = status.map(|(_, status)| status.clone());
+        if status.as_deref() == Some("0") {
+            Ok(answer)
+        } else {
+            Err(format!("{status:?}: {}", answer.status))
+        }
+    };
+    eventually(TO_SLEEP, "the route is served", called).await;
+    until_deep(&here, &app).await;
+    let answer = called().await.unwrap_or_else(|status| panic!("{status}"));
+    assert_eq!(answer.body, EMPTY);
+}
+
+/// Whether there was a Go to build the server with.
+#[allow(clippy::print_stderr)] // A test that silently tests nothing is worse than none.
+fn has_grpc() -> bool {
+    let there = std::env::var_os("LOCO_GRPC_IMAGE").is_some();
+    if !there {
+        eprintln!("skipped: no go");
+    }
+    there
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page_and_the_app_after_it() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::installed().await, Namespace::new("page").await);
+    let app = app(&edge, "page", DEEP).variable("START_DELAY", "4");
+    deployed(&edge, &here, &app).await;
+    until_deep(&here, &app).await;
+    let page = edge.ask(&Request::new("GET", &app.host(), "/home").navigation()).await;
+    assert_eq!(page.status, 503, "{}", page.text());
+    assert!(
+        page.header("retry-after").is_some()
+            && page.header("content-type").is_some_and(|t| t.starts_with("text/html"))
+    );
+    edge.until_served(&app.host()).await;
+}
+
+#[tokio::test]
+async fn who_deploys_a_sleeping_app_wakes_the_new_version() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::installed().await, Namespace::new("deploy").await);
+    let first = app(&edge, "deploy", DEEP).variable("BODY", "first");
+    deployed(&edge, &here, &first).await;
+    until_deep(&here, &first).await;
+    let second = app(&edge, "deploy", DEEP).variable("BODY", "second");
+    here.must_apply(&second.workload_yaml()).await;
+    let request = Request::new("GET", &first.host(), "/");
+    eventually(TO_SLEEP, "the new version", async || match edge.ask(&request).await.text().as_str() {
+        "second" => Ok(()),
+        other => Err(other.to_owned()),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_an_app_that_is_deleted_while_it_sleeps() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::installed().await, Namespace::new("delete").await);
+    let app = app(&edge, "delete", DEEP);
+    deployed(&edge, &here, &app).await;
+    until_deep(&here, &app).await;
+    here.kubectl(&["delete", "service/delete", "httproute/delete", "sleeppolicy/delete"])
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    edge.until_gone(&app.host()).await;
+    eventually(TO_SLEEP, "its record goes", async || {
+        let left = here.kubectl(&["get", "sleeprecords,deployments,pods", "-o", "name"]).await?;
+        if left.trim().is_empty() { Ok(()) } else { Err(left) }
+    })
+    .await;
+}
+
+/// The same with both halves outside: what most tests of faults stand on.
+#[tokio::test]
+async fn an_edge_on_this_machine_does_the_same() {
+    if !is_there() {
+        return;
+    }
+    let (mut edge, here) = (Edge::on_host().await, Namespace::new("outside").await);
+    let app = app(&edge, "outside", DEEP);
+    deployed(&edge, &here, &app).await;
+    until_deep(&here, &app).await;
+    edge.halves().kill(crate::host::Half::Revive);
+    edge.halves().begin(crate::host::Half::Revive).await;
+    let answer = edge.ask(&Request::new("GET", &app.host(), "/again")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
