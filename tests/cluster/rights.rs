@@ -11,10 +11,13 @@ const RIGHTS: [&str; 3] = [
     "templates/gateway/service-account.yaml",
 ];
 
+/// Whether a half may do something about a resource, written `TYPE`, `TYPE/NAME` or `TYPE#SUBRESOURCE`.
 async fn may(account: (&Namespace, &str), verb: &str, resource: &str, namespace: Option<&str>) -> bool {
     let (home, name) = account;
     let who = format!("--as=system:serviceaccount:{}:edge-loco-edge-{name}", home.name());
-    let mut words = vec!["auth", "can-i", verb, resource, &who];
+    let (resource, subresource) = resource.split_once('#').unwrap_or((resource, ""));
+    let subresource = format!("--subresource={subresource}");
+    let mut words = vec!["auth", "can-i", verb, resource, &subresource, &who];
     match namespace {
         Some(namespace) => words.extend(["--namespace", namespace]),
         None => words.push("--all-namespaces"),
@@ -47,9 +50,9 @@ async fn revive_may_what_it_must_and_a_gateway_nothing() {
     for (verb, resource) in [
         ("patch", "deployments.apps"),
         ("delete", "statefulsets.apps"),
-        ("patch", "deployments.apps/scale"),
+        ("patch", "deployments.apps#scale"),
         ("watch", "httproutes.gateway.networking.k8s.io"),
-        ("patch", "gateways.gateway.networking.k8s.io/status"),
+        ("patch", "gateways.gateway.networking.k8s.io#status"),
         ("create", "sleeprecords.edge.loco.io"),
         ("list", "nodes"),
         ("create", "events.events.k8s.io"),
@@ -60,11 +63,11 @@ async fn revive_may_what_it_must_and_a_gateway_nothing() {
     for (verb, resource) in [
         ("get", "secrets"),
         ("create", "pods"),
-        ("create", "pods/exec"),
+        ("create", "pods#exec"),
         ("patch", "httproutes.gateway.networking.k8s.io"),
         ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
         ("impersonate", "users"),
-        ("create", "serviceaccounts/token"),
+        ("create", "serviceaccounts#token"),
         ("get", "leases.coordination.k8s.io"),
     ] {
         assert!(!may(revive, verb, resource, there).await, "revive can {verb} {resource}");
