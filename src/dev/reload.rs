@@ -1,6 +1,5 @@
 //! Reading the file again while it runs: what is right holds from then on, what is wrong changes nothing.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use config::load::{self, Colours, Loaded, Mistakes};
-use config::model::{App, AppId, PathMatch, Rule};
+use config::model::{App, AppId, Rule};
 use gateway::Gateway;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -162,20 +161,10 @@ pub(super) fn model(loaded: &Loaded, ports: &Ports) -> Model {
         ports: ports.apps.clone(),
         urls: urls(&loaded.apps, ports.listen.port()),
         standings: HashMap::new(),
-        rules: rules(&loaded.apps),
+        rules: Rule::of_apps(loaded.apps.iter().map(|app| &**app)),
         settings: loaded.settings.revive.clone(),
         drain: loaded.settings.gateway.drain_timeout,
     }
-}
-
-/// Where requests go: of those paths that match, to the app with the longest.
-fn rules(apps: &[Arc<App>]) -> Vec<Arc<Rule>> {
-    let mut rules: Vec<Arc<Rule>> = apps.iter().flat_map(|app| Rule::of_app(app)).collect();
-    rules.sort_by_key(|rule| match &rule.matches.path {
-        PathMatch::Prefix(path) => Reverse(path.as_str().len()),
-        PathMatch::Exact(path) | PathMatch::Regex(path) => Reverse(path.len()),
-    });
-    rules
 }
 
 /// Where visitors find each app: its first host and path.

@@ -35,7 +35,7 @@ mod workload;
 
 pub use self::certificate::Certificate;
 pub use self::said::Statuses;
-pub use self::target::{Target, TargetPort};
+pub use self::target::{Target, TargetPort, ready};
 
 use self::limit::Limits;
 use self::reuse::{Known, Previous};
@@ -88,7 +88,7 @@ pub fn compile(index: &Index, settings: &Settings, previous: Option<&Compiled>) 
     for draft in drafts.iter() {
         let built = draft.app(index, settings, &mut policies, previous);
         let Some(((app, extra), target)) = built.zip(draft.target(index)) else { continue };
-        compiled.standings.insert(app.id.clone(), standing::standing(index, draft));
+        compiled.standings.insert(app.id.clone(), standing::standing(index, draft, &target));
         compiled.targets.insert(app.id.clone(), target);
         extras.insert(app.id.clone(), extra);
         compiled.apps.push(app);

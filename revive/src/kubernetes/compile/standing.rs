@@ -3,12 +3,14 @@
 use config::link::Depth;
 
 use super::app::Draft;
+use super::target::{Target, ready};
 use super::workload::Runs;
 use crate::kubernetes::index::Index;
 use crate::platform::Standing;
 
 /// How an app stands.
-pub(super) fn standing(index: &Index, draft: &Draft<'_>) -> Standing {
+pub(super) fn standing(index: &Index, draft: &Draft<'_>, target: &Target) -> Standing {
+    let up = || Standing::Up { endpoints: ready(index, target) };
     match &draft.runs {
         Runs::Workload { there: Some(workload), record, .. } if !workload.meta.leaving => {
             let saved = record.and_then(|record| record.saved.as_ref());
@@ -21,7 +23,7 @@ pub(super) fn standing(index: &Index, draft: &Draft<'_>) -> Standing {
                 {
                     Standing::PutBack
                 }
-                (true, _) => Standing::Up,
+                (true, _) => up(),
             }
         }
         Runs::Workload { record: Some(record), .. } if record.saved.is_some() => {
@@ -30,7 +32,7 @@ pub(super) fn standing(index: &Index, draft: &Draft<'_>) -> Standing {
         Runs::Workload { .. } => Standing::Nothing,
         Runs::Others => {
             let slices = draft.services.keys().flat_map(|service| index.slices_of(service));
-            if slices.into_iter().any(|slice| slice.any_ready()) { Standing::Up } else { Standing::Nothing }
+            if slices.into_iter().any(|slice| slice.any_ready()) { up() } else { Standing::Nothing }
         }
     }
 }

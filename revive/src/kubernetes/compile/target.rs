@@ -1,5 +1,11 @@
 //! Where an app's pods listen.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use config::model::Endpoint;
+
 use crate::kubernetes::index::service::{self, Service};
 use crate::kubernetes::index::workload::Template;
 use crate::kubernetes::index::{Index, Key, Labels};
@@ -38,6 +44,19 @@ impl TargetPort {
             Self::Name(_) => None,
         }
     }
+}
+
+/// Who of an app takes requests by the cluster's own word, as its Service's slices have it; each once, in order.
+pub fn ready(index: &Index, target: &Target) -> Arc<[Endpoint]> {
+    let addresses: BTreeSet<SocketAddr> = index
+        .slices_of(&target.service)
+        .flat_map(|slice| {
+            let port = slice.ports.iter().find(|(name, _)| *name == target.port_name).map(|(_, port)| *port);
+            let ready = slice.endpoints.iter().filter(|endpoint| endpoint.ready);
+            ready.filter_map(move |endpoint| Some(SocketAddr::new(endpoint.address, port?)))
+        })
+        .collect();
+    addresses.into_iter().map(Endpoint::from).collect()
 }
 
 /// The pods' port behind a port of a Service: by its number, by the name that the template has for it, or by what the

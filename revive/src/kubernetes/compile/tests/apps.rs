@@ -37,7 +37,7 @@ fn a_service_and_the_workload_that_it_selects_are_an_app() {
     );
     let target = &compiled.targets[&app.id];
     assert_eq!((&target.port, target.selector.len()), (&TargetPort::Number(8080), 1));
-    assert_eq!(compiled.standings[&app.id], Standing::Up);
+    assert_eq!(compiled.standings[&app.id], up());
     assert_eq!(app.tenant.workspace.as_str(), "shop", "the namespace, where nothing says more");
 }
 
@@ -154,13 +154,13 @@ fn a_workload_stands_as_its_objects_say() {
     };
     let up = app("shop", "web");
     assert_eq!(standing(&up.replace("replicas: 1", "replicas: 0")), Standing::Asleep(Depth::Light));
-    assert_eq!(standing(&[up.clone(), record()].concat()), Standing::Up, "it has not been deleted yet");
+    assert_eq!(standing(&[up.clone(), record()].concat()), up(), "it has not been deleted yet");
     let back = up.replace("uid: u-web", "uid: u-again");
     assert_eq!(standing(&[back.clone(), record()].concat()), Standing::PutBack);
     assert_eq!(standing(&[back.replace("replicas: 1", "replicas: 5"), record()].concat()), Standing::PutBack);
     assert_eq!(
         standing(&[back.replace("image: app", "image: next"), record()].concat()),
-        Standing::Up,
+        up(),
         "a deploy"
     );
 }
@@ -176,4 +176,9 @@ fn a_stateful_set_beside_a_deployment_of_one_name_is_another_app() {
     let compiled = compiled(&[GATEWAY, &app("shop", "web"), &to_web(), &set, &to].concat());
     let ids: Vec<_> = compiled.apps.iter().map(|app| app.id.to_string()).collect();
     assert_eq!(ids, ["shop/statefulset:web", "shop/web"]);
+}
+
+/// It is to run, and nobody of it is ready.
+fn up() -> Standing {
+    Standing::Up { endpoints: [].into() }
 }

@@ -38,8 +38,10 @@ fn only_classes_that_name_us_are_ours() {
 
 #[test]
 fn a_class_with_parameters_is_refused_and_its_gateways_wait() {
-    let text = GATEWAY
-        .replace("gateway-controller}", "gateway-controller, parametersRef: {group: x, kind: Kind, name: z}}");
+    let text = GATEWAY.replace(
+        "gateway-controller}",
+        "gateway-controller, parametersRef: {group: x, kind: Kind, name: z}}",
+    );
     let compiled = compiled(&text);
     let said = compiled.statuses.classes.values().next().unwrap();
     assert_eq!((said.conditions[0].holds, said.conditions[0].reason), (false, "InvalidParameters"));
