@@ -4,11 +4,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::Value;
 
-use super::{LimitPolicy, SleepPolicy};
+use super::{LimitPolicy, SleepPolicy, SleepRecord};
 
 /// The definitions of all of our resources.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![LimitPolicy::crd(), SleepPolicy::crd()]
+    vec![LimitPolicy::crd(), SleepPolicy::crd(), SleepRecord::crd()]
 }
 
 /// A definition as it is written down. `nullable` is taken out: it comes of Rust's `Option`, while here a `null` means

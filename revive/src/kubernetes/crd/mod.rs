@@ -18,6 +18,7 @@ mod hours;
 mod limit_policy;
 mod mistake;
 mod sleep_policy;
+mod sleep_record;
 mod sleeping;
 mod target;
 mod waking;
@@ -28,6 +29,10 @@ pub use hours::{Day, Hours, HoursSpec};
 pub use limit_policy::{LimitMatchSpec, LimitPolicy, LimitPolicySpec, LimitSpec};
 pub use mistake::Mistake;
 pub use sleep_policy::{AppKind, AppRef, DepthSpec, PolicyStatus, SleepPolicy, SleepPolicySpec};
+pub use sleep_record::{
+    FieldManager, RecordedKind, RestSpec, SAVED, SleepRecord, SleepRecordSpec, SleepRecordStatus, TOMBSTONE,
+    WorkloadRef,
+};
 pub use sleeping::{Settled, Sleeping};
 pub use target::{LimitTarget, LimitTargetKind, SleepTarget, SleepTargetKind};
 pub use waking::{PassersbySpec, TreatmentSpec, WakeModeSpec, WakeSaid, WakeSpec};
