@@ -8,6 +8,7 @@ use config::link::{Depth, Failure, Instance, Phase};
 use config::model::{App, AppId, Endpoint};
 use tokio::sync::mpsc;
 
+pub mod kubernetes;
 pub mod process;
 
 /// Something to be done about an instance. Commands for one app are carried out in order.

@@ -52,6 +52,10 @@ pub struct SleepRecordSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub replicas_by: Vec<FieldManager>,
+    /// Its generation when it was put to sleep: one that has it still was not touched since.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub generation: i64,
     /// What was asked for when it was put to sleep, as a hash, but for the replicas: another one is another version.
     #[serde(default)]
     #[schemars(length(max = 64))]

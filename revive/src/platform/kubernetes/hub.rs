@@ -1,0 +1,567 @@
+//! Holds all apps: takes commands, looks at what has changed, has jobs done, reports.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use config::link::{Depth, Failure, Instance};
+use config::model::{App, AppId, Endpoint};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::context::Context;
+use super::failure::Ail;
+use super::job::{self, Done};
+use super::life::{Ailing, Job, Leaving, Life, Running, Stage, Tell, Told, Up};
+use super::place::Place;
+use super::pods::{self, Look};
+use super::record::NotCommitted;
+use super::sight::Changes;
+use super::sleep::Rested;
+use super::wake::{Kept, NotWoken};
+use super::words::{Word, Words};
+use crate::platform::{Command, Event, Exit, Note, Report, Reports, Standing};
+
+/// What the platform is told.
+pub(super) enum Order {
+    /// By the driver.
+    Command(Command),
+    /// These are the apps from now on.
+    Apps(Vec<Arc<App>>),
+}
+
+/// All apps.
+pub(super) struct Hub {
+    pub(super) cx: Context,
+    pub(super) changes: Arc<Changes>,
+    pub(super) orders: mpsc::UnboundedReceiver<Order>,
+    pub(super) reports: Reports,
+    pub(super) words: Words,
+    lives: HashMap<Place, Life>,
+    places: HashMap<AppId, Place>,
+    instances: HashMap<Instance, Place>,
+    /// Apps on their way up: those that time may change.
+    rising: HashSet<Place>,
+    jobs: JoinSet<(Place, u64, Done)>,
+    numbered: u64,
+}
+
+impl Hub {
+    pub(super) fn new(
+        cx: Context,
+        changes: Arc<Changes>,
+        orders: mpsc::UnboundedReceiver<Order>,
+        reports: Reports,
+        words: Words,
+    ) -> Self {
+        Self {
+            cx,
+            changes,
+            orders,
+            reports,
+            words,
+            lives: HashMap::new(),
+            places: HashMap::new(),
+            instances: HashMap::new(),
+            rising: HashSet::new(),
+            jobs: JoinSet::new(),
+            numbered: 0,
+        }
+    }
+
+    /// Until nobody gives orders any more; then what is being done is left as it is.
+    pub(super) async fn run(mut self) {
+        let changes = Arc::clone(&self.changes);
+        loop {
+            let due = self.due();
+            tokio::select! {
+                biased;
+                order = self.orders.recv() => match order {
+                    Some(Order::Command(command)) => self.command(command),
+                    Some(Order::Apps(apps)) => self.know(apps),
+                    None => return,
+                },
+                Some(done) = self.jobs.join_next() => {
+                    // One that was told to end says nothing more.
+                    if let Ok((place, number, done)) = done {
+                        self.done(&place, number, done);
+                    }
+                }
+                places = changes.next() => places.iter().for_each(|place| self.changed(place)),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.look_again(),
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let lives = self.rising.iter().filter_map(|place| self.lives.get(place));
+        lives.filter_map(|life| life.due(&self.cx.settings)).min()
+    }
+
+    fn look_again(&mut self) {
+        let now = Instant::now();
+        let due = |life: &Life| life.due(&self.cx.settings).is_some_and(|due| due <= now);
+        let places: Vec<Place> =
+            self.rising.iter().filter(|place| self.lives.get(place).is_some_and(due)).cloned().collect();
+        for place in places {
+            self.changed(&place);
+            self.ask(&place, now);
+        }
+    }
+
+    /// Asks, if it is time, why there is nothing to be seen.
+    fn ask(&mut self, place: &Place, now: Instant) {
+        let Some(Life { stage: Stage::With(up), job: None, .. }) = self.lives.get_mut(place) else { return };
+        if up.asks() && up.due(&self.cx.settings).is_some_and(|due| due <= now) {
+            up.asked += 1;
+            let baseline = up.baseline;
+            self.put(place, Job::Ask { baseline });
+        }
+    }
+
+    fn know(&mut self, apps: Vec<Arc<App>>) {
+        for app in apps {
+            let Some(place) = Place::of(&app) else { continue };
+            self.places.insert(app.id.clone(), place.clone());
+            self.life(&app, &place);
+            self.changed(&place);
+        }
+    }
+
+    fn life(&mut self, app: &Arc<App>, place: &Place) -> &mut Life {
+        let life = self.lives.entry(place.clone()).or_insert_with(|| Life::new(Arc::clone(app)));
+        life.app = Arc::clone(app);
+        life
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Start { app, instance } => self.start(&app, instance, false),
+            Command::Adopt { app, instance } => self.start(&app, instance, true),
+            Command::Stop { instance, depth } => self.stop(instance, depth),
+            Command::Remove(app) => {
+                let Some(place) = Place::of(&app) else { return };
+                self.life(&app, &place);
+                self.put(&place, Job::Rest { depth: Depth::Deep, known: None, instance: None });
+            }
+            Command::Forget(app) => self.forget(&app),
+            // Nothing pauses here, see `Light::Stopped`.
+            Command::Pause(instance) | Command::Resume(instance) => {
+                tracing::warn!(%instance, "workloads of a cluster are not paused");
+            }
+        }
+    }
+
+    fn start(&mut self, app: &Arc<App>, instance: Instance, adopted: bool) {
+        let Some(place) = Place::of(app) else {
+            let event = Event::NotCreated(Failure::NotStarted);
+            return self.report(&app.id, instance, event);
+        };
+        self.places.insert(app.id.clone(), place.clone());
+        self.instances.insert(instance, place.clone());
+        let life = self.life(app, &place);
+        life.stage = Stage::With(Up::new(instance, adopted, Instant::now()));
+        life.hurry();
+        self.rising.insert(place.clone());
+        self.put(&place, Job::Wake(0));
+        if !adopted {
+            self.words.say(&place, Word::Waking);
+        }
+        self.changed(&place);
+    }
+
+    fn stop(&mut self, instance: Instance, depth: Depth) {
+        let Some(place) = self.instances.get(&instance).cloned() else {
+            return tracing::debug!(%instance, "nothing is known of it any more");
+        };
+        let known = self.cx.sight.workload(&place).map(|seen| seen.generation);
+        let Some(life) = self.lives.get_mut(&place) else { return };
+        // Of a wake that has only just been asked for, what is seen is older than what we did.
+        let known = known.filter(|_| life.is_quiet());
+        life.stage = Stage::Leaving(Leaving::Told(instance));
+        life.halt();
+        self.rising.remove(&place);
+        self.words.say(&place, Word::Draining);
+        self.put(&place, Job::Rest { depth, known, instance: Some(instance) });
+    }
+
+    fn forget(&mut self, app: &AppId) {
+        let Some(place) = self.places.remove(app) else { return };
+        self.rising.remove(&place);
+        self.instances.retain(|_, at| *at != place);
+        if let Some(life) = self.lives.get_mut(&place) {
+            life.halt();
+            life.stage = Stage::Without(None);
+            self.put(&place, Job::Forget);
+        }
+    }
+
+    /// Queues a job, and begins it if nothing else is being done.
+    fn put(&mut self, place: &Place, job: Job) {
+        let Some(life) = self.lives.get_mut(place) else { return };
+        if !life.next.contains(&job) {
+            life.next.push_back(job);
+        }
+        self.begin(place);
+    }
+
+    fn begin(&mut self, place: &Place) {
+        let Some(life) = self.lives.get_mut(place) else { return };
+        if life.job.is_some() {
+            return;
+        }
+        let Some(job) = life.next.pop_front() else { return };
+        self.numbered += 1;
+        let number = self.numbered;
+        let yields = job.yields();
+        let (cx, at, kept) = (self.cx.clone(), place.clone(), life.kept.clone());
+        let handle = self.jobs.spawn(async move {
+            let done = job::run(cx, at.clone(), job, kept).await;
+            (at, number, done)
+        });
+        life.job = Some(Running { number, yields, handle });
+    }
+
+    fn done(&mut self, place: &Place, number: u64, done: Done) {
+        let Some(life) = self.lives.get_mut(place) else { return };
+        if !life.job.as_ref().is_some_and(|job| job.number == number) {
+            return;
+        }
+        life.job = None;
+        match done {
+            Done::Woken(tries, woken) => self.woken(place, tries, woken),
+            Done::Rested(job, rested) => self.rested(place, &job, rested),
+            Done::Settled(Ok((judged, kept))) => {
+                life.kept = kept;
+                self.stands(place, judged.standing);
+            }
+            Done::Heard(ail, newest) => {
+                if let Stage::With(up) = &mut life.stage {
+                    (up.heard, up.baseline) = (ail, newest);
+                }
+                self.changed(place);
+            }
+            Done::Settled(Err(error)) => tracing::warn!(%place, %error, "how it stands is not known"),
+            Done::Tidied => {}
+        }
+        self.begin(place);
+    }
+
+    fn woken(&mut self, place: &Place, tries: u32, woken: Result<(), NotWoken>) {
+        let recorded = self.cx.sight.record(place).is_some();
+        let Some(life) = self.lives.get_mut(place) else { return };
+        let Stage::With(up) = &mut life.stage else { return };
+        let id = life.app.id.clone();
+        match woken {
+            Ok(()) if recorded || life.kept != Kept::Unknown => {
+                life.kept = Kept::Unknown;
+                self.put(place, Job::Tidy);
+            }
+            Ok(()) => {}
+            Err(NotWoken::Away(why)) => {
+                let instance = up.instance;
+                if tries == 0 {
+                    self.report(&id, instance, Event::Ails(Failure::PlatformDown));
+                    self.note(&id, Failure::PlatformDown, why);
+                }
+                self.put(place, Job::Wake(tries + 1));
+            }
+            Err(NotWoken::Failed(failure, why)) => self.failed(place, failure, why),
+            Err(NotWoken::Nothing) => {
+                self.failed(place, Failure::NotStarted, "there is nothing to make it of".to_owned());
+                self.rests_as(place, Standing::Nothing, Tell::Yes);
+            }
+        }
+    }
+
+    fn rested(&mut self, place: &Place, job: &Job, rested: Result<Rested, NotCommitted>) {
+        let Job::Rest { depth, instance, .. } = job else { return };
+        let Some(life) = self.lives.get_mut(place) else { return };
+        let id = life.app.id.clone();
+        // The next look finds what we have done, and nobody else.
+        life.settled = None;
+        let (standing, tell) = match rested {
+            Ok(Rested::Asleep(rests, lost, kept)) => {
+                life.kept = kept;
+                self.words.say(place, Word::Asleep(rests, lost.clone()));
+                if let Some(what) = lost {
+                    self.tell(Report::Noted { app: id, note: Note::WouldLoseData(what) });
+                }
+                (Standing::Asleep(rests), if rests == *depth { Tell::No } else { Tell::Yes })
+            }
+            Ok(Rested::WouldLoseData(what)) => {
+                self.words.say(place, Word::WouldLoseData(what.clone()));
+                self.tell(Report::Noted { app: id, note: Note::WouldLoseData(what) });
+                (Standing::Up, Tell::Yes)
+            }
+            Ok(Rested::Deployed) => (Standing::Up, Tell::Yes),
+            Ok(Rested::Nothing) => (Standing::Nothing, Tell::Yes),
+            Err(error) => {
+                tracing::warn!(%place, %error, "it was not put to sleep");
+                (Standing::Up, Tell::Yes)
+            }
+        };
+        match instance {
+            Some(instance) => {
+                life_leaves(self.lives.get_mut(place), *instance, standing, tell);
+                self.changed(place);
+            }
+            // The answer to `Remove`.
+            None => self.rests_as(place, standing, Tell::Yes),
+        }
+    }
+
+    /// It has no instance, and stands so.
+    fn rests_as(&mut self, place: &Place, standing: Standing, tell: Tell) {
+        let Some(life) = self.lives.get_mut(place) else { return };
+        life.stage = Stage::Without(Some(standing.clone()));
+        self.rising.remove(place);
+        let app = life.app.id.clone();
+        if tell == Tell::Yes {
+            self.tell(Report::Stands { app, standing });
+        }
+    }
+
+    /// It has been found out how an app stands that has no instance.
+    fn stands(&mut self, place: &Place, standing: Standing) {
+        let Some(life) = self.lives.get(place) else { return };
+        match &life.stage {
+            Stage::Without(told) if told.as_ref() != Some(&standing) => self.rests_as(place, standing, Tell::Yes),
+            Stage::Without(_) | Stage::With(_) | Stage::Leaving(_) => {}
+        }
+    }
+
+    /// Something of this workload has changed, or time has passed.
+    fn changed(&mut self, place: &Place) {
+        let record = self.cx.sight.record(place);
+        if record.as_ref().is_some_and(|record| record.leaving) {
+            self.put(place, Job::Bury);
+        }
+        let Some(life) = self.lives.get(place) else { return };
+        match &life.stage {
+            Stage::Without(_) => self.settle(place),
+            Stage::With(_) => self.look(place),
+            Stage::Leaving(Leaving::Told(_)) => {}
+            Stage::Leaving(Leaving::Down(instance, standing, tell)) => {
+                let (instance, standing, tell) = (*instance, standing.clone(), *tell);
+                let stays = standing == Standing::Up;
+                if stays || self.seen(place).alive == 0 {
+                    self.ended(place, instance, standing, tell);
+                }
+            }
+        }
+    }
+
+    /// Finds out how it stands, if anything has changed since the last time.
+    fn settle(&mut self, place: &Place) {
+        let (workload, record) = (self.cx.sight.workload(place), self.cx.sight.record(place));
+        let Some(life) = self.lives.get_mut(place) else { return };
+        let print = (workload, record);
+        if life.settled.as_ref() == Some(&print) {
+            return;
+        }
+        // What never slept has nothing to be asked for.
+        let plain = match (&print, &life.kept) {
+            ((Some(seen), None), Kept::Unknown) if !seen.leaving => {
+                Some(if seen.replicas > 0 { Standing::Up } else { Standing::Asleep(Depth::Light) })
+            }
+            ((None, None), Kept::Unknown) => Some(Standing::Nothing),
+            _ => None,
+        };
+        life.settled = Some(print);
+        match plain {
+            Some(standing) => self.stands(place, standing),
+            None => self.put(place, Job::Settle),
+        }
+    }
+
+    fn seen(&self, place: &Place) -> Look {
+        let app = self.lives.get(place).map(|life| Arc::clone(&life.app));
+        let pods = self.cx.sight.pods(place);
+        pods::look(&pods, |pod| self.cx.sight.port(app.as_ref()?, pod))
+    }
+
+    /// What the pods say of an instance.
+    fn look(&mut self, place: &Place) {
+        let look = self.seen(place);
+        let Some(life) = self.lives.get_mut(place) else { return };
+        let Stage::With(up) = &mut life.stage else { return };
+        up.seen |= look.staying > 0;
+        let instance = up.instance;
+        if up.seen && look.alive == 0 {
+            return self.over(place, instance);
+        }
+        let events = up.follow(&look);
+        let is_up = matches!(up.told, Told::Ready(_));
+        let ail = look.ail.or_else(|| up.heard.clone());
+        let ailing = if is_up { Ailing::Same } else { up.ail(ail, &self.cx.settings, Instant::now()) };
+        let id = life.app.id.clone();
+        let was_rising = is_up && self.rising.remove(place);
+        if was_rising {
+            self.words.say(place, Word::Awake);
+        }
+        for event in events {
+            self.report(&id, instance, event);
+        }
+        match ailing {
+            Ailing::Same => {}
+            Ailing::New(ail) => self.ails(&id, instance, ail),
+            Ailing::Failed(ail) => self.failed(place, ail.failure, ail.words),
+        }
+    }
+
+    fn ails(&self, app: &AppId, instance: Instance, ail: Ail) {
+        self.report(app, instance, Event::Ails(ail.failure));
+        self.note(app, ail.failure, ail.words);
+    }
+
+    /// It does not come up. What there is of it stays until it is told to stop, or, if somebody else made it, comes up
+    /// after all.
+    fn failed(&mut self, place: &Place, failure: Failure, why: String) {
+        let Some(life) = self.lives.get_mut(place) else { return };
+        let Stage::With(up) = &mut life.stage else { return };
+        if up.told == Told::Failed(failure) {
+            return;
+        }
+        up.told = Told::Failed(failure);
+        let (instance, id) = (up.instance, life.app.id.clone());
+        self.words.say(place, Word::Failed(failure.code(), why.clone()));
+        self.note(&id, failure, why);
+        self.report(&id, instance, Event::NotCreated(failure));
+    }
+
+    /// Nothing of an instance runs any more, and we have not put it down.
+    fn over(&mut self, place: &Place, instance: Instance) {
+        let seen = self.cx.sight.workload(place).filter(|seen| !seen.leaving);
+        let (standing, tell) = match seen {
+            None => (Standing::Nothing, Tell::Yes),
+            Some(seen) if seen.replicas == 0 => (Standing::Asleep(Depth::Light), Tell::Yes),
+            // It will be back, whoever asks for it.
+            Some(_) => (Standing::Up, Tell::No),
+        };
+        self.ended(place, instance, standing, tell);
+    }
+
+    fn ended(&mut self, place: &Place, instance: Instance, standing: Standing, tell: Tell) {
+        let Some(id) = self.lives.get(place).map(|life| life.app.id.clone()) else { return };
+        self.instances.remove(&instance);
+        self.report(&id, instance, Event::Exited(Exit::Unknown));
+        self.rests_as(place, standing, tell);
+    }
+
+    fn report(&self, app: &AppId, instance: Instance, event: Event) {
+        self.tell(Report::Happened { app: app.clone(), instance, event });
+    }
+
+    fn note(&self, app: &AppId, failure: Failure, why: String) {
+        self.tell(Report::Noted { app: app.clone(), note: Note::Why(failure, why) });
+    }
+
+    fn tell(&self, report: Report) {
+        if self.reports.send(report).is_err() {
+            tracing::debug!("nobody listens to reports any more");
+        }
+    }
+}
+
+/// The workload of an instance is down: its pods go.
+fn life_leaves(life: Option<&mut Life>, instance: Instance, standing: Standing, tell: Tell) {
+    let Some(life) = life else { return };
+    match life.stage {
+        Stage::Leaving(Leaving::Told(ours)) if ours == instance => {
+            life.stage = Stage::Leaving(Leaving::Down(instance, standing, tell));
+        }
+        Stage::Leaving(_) | Stage::With(_) | Stage::Without(_) => {}
+    }
+}
+
+impl Life {
+    fn new(app: Arc<App>) -> Self {
+        Self {
+            app,
+            stage: Stage::Without(None),
+            job: None,
+            next: std::collections::VecDeque::new(),
+            kept: Kept::default(),
+            settled: None,
+        }
+    }
+
+    fn due(&self, settings: &super::context::Settings) -> Option<Instant> {
+        match &self.stage {
+            Stage::With(up) => up.due(settings),
+            Stage::Without(_) | Stage::Leaving(_) => None,
+        }
+    }
+
+    /// A wake does not wait for what is only tidying.
+    fn hurry(&mut self) {
+        self.next.retain(|job| !job.yields());
+        if self.job.as_ref().is_some_and(|job| job.yields) {
+            self.halt_job();
+        }
+    }
+
+    /// What was being done is no longer wanted.
+    fn halt(&mut self) {
+        self.next.clear();
+        self.halt_job();
+    }
+
+    fn halt_job(&mut self) {
+        if let Some(job) = self.job.take() {
+            job.handle.abort();
+        }
+    }
+
+    /// Whether nothing of ours is under way that would change the workload.
+    fn is_quiet(&self) -> bool {
+        self.job.is_none()
+    }
+}
+
+impl Up {
+    /// What is to be told of what is seen now.
+    fn follow(&mut self, look: &Look) -> Vec<Event> {
+        let ready: Vec<Endpoint> =
+            look.at.iter().filter(|at| at.ready).map(|at| SocketAddr::new(at.ip, at.port).into()).collect();
+        let first = look.at.iter().max_by_key(|at| at.ready).map(|at| SocketAddr::new(at.ip, at.port));
+        match &self.told {
+            Told::Ready(before) => {
+                if **before == *ready {
+                    return Vec::new();
+                }
+                let endpoints: Arc<[Endpoint]> = ready.into();
+                self.told = Told::Ready(Arc::clone(&endpoints));
+                vec![Event::Endpoints(endpoints)]
+            }
+            // We said that it will not come up; who has made it may have healed it.
+            Told::Failed(_) if ready.is_empty() || !self.adopted => Vec::new(),
+            Told::Phase(_) | Told::Created(_) | Told::Failed(_) => self.rise(look, first, ready),
+        }
+    }
+
+    fn rise(&mut self, look: &Look, first: Option<SocketAddr>, ready: Vec<Endpoint>) -> Vec<Event> {
+        let mut events = Vec::new();
+        let there = |told: SocketAddr| look.at.iter().any(|at| SocketAddr::new(at.ip, at.port) == told);
+        match (&self.told, first) {
+            (Told::Created(told), _) if there(*told) => {}
+            (_, Some(endpoint)) => {
+                events.push(Event::Created { endpoint, pid: None });
+                self.told = Told::Created(endpoint);
+            }
+            (Told::Phase(told), None) if *told != Some(look.phase) => {
+                events.push(Event::Phase(look.phase));
+                self.told = Told::Phase(Some(look.phase));
+            }
+            (_, None) => {}
+        }
+        if !ready.is_empty() {
+            let endpoints: Arc<[Endpoint]> = ready.into();
+            events.push(Event::Endpoints(Arc::clone(&endpoints)));
+            self.told = Told::Ready(endpoints);
+        }
+        events
+    }
+}
