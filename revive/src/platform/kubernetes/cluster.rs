@@ -72,8 +72,7 @@ impl Requests {
     }
 
     fn count(&self, verb: &'static str, resource: &'static str, code: String) {
-        let labels =
-            vec![("verb", verb.to_owned()), ("resource", resource.to_owned()), ("code", code)];
+        let labels = vec![("verb", verb.to_owned()), ("resource", resource.to_owned()), ("code", code)];
         self.0.get_or_create(&labels).inc();
     }
 }
@@ -143,7 +142,10 @@ impl Cluster {
     ) -> Result<(), Trouble> {
         let body = json!({ "metadata": identity.metadata(), "spec": { "replicas": replicas } });
         let api = self.workloads(place);
-        let (params, patch) = (PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }, Patch::Merge(body));
+        let (params, patch) = (
+            PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() },
+            Patch::Merge(body),
+        );
         let request = api.patch_scale(place.name(), &params, &patch);
         self.ask(lane, "patch", place.plural(), request).await.map(|_| ())
     }
@@ -172,7 +174,9 @@ impl Cluster {
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let patch = Patch::Merge(json!({ "metadata": metadata }));
         let api = self.workloads(place);
-        self.ask(Lane::Beside, "patch", place.plural(), api.patch(place.name(), &params, &patch)).await.map(|_| ())
+        self.ask(Lane::Beside, "patch", place.plural(), api.patch(place.name(), &params, &patch))
+            .await
+            .map(|_| ())
     }
 
     /// Deletes just this version of the workload. Its pods go in the background: in the foreground the workload would

@@ -8,18 +8,18 @@ use super::trouble::refused;
 
 /// What ails an app on its way up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ail {
+pub(super) struct Ail {
     /// Why it is not up.
-    pub failure: Failure,
+    pub(super) failure: Failure,
     /// The platform's own words.
-    pub words: String,
+    pub(super) words: String,
     /// Whether it may pass.
-    pub outlook: Outlook,
+    pub(super) outlook: Outlook,
 }
 
 /// Whether what ails may pass by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outlook {
+pub(super) enum Outlook {
     /// It is being tried again, and may go well: it fails the app if it stays.
     MayPass,
     /// It may pass, but that takes room that somebody else must make: it fails the app if it stays for longer.
@@ -29,7 +29,7 @@ pub enum Outlook {
 }
 
 /// What ails a pod, if anything does.
-pub fn of_pod(pod: &Pod) -> Option<Ail> {
+pub(super) fn of_pod(pod: &Pod) -> Option<Ail> {
     match &pod.scheduled {
         Scheduled::Unschedulable(message) => return Some(unschedulable(message)),
         Scheduled::NotYet | Scheduled::Yes => {}
@@ -40,8 +40,11 @@ pub fn of_pod(pod: &Pod) -> Option<Ail> {
 /// The scheduler has one reason for all that it cannot do, and says what it is in words (`volumebinding`).
 fn unschedulable(message: &str) -> Ail {
     let volume = ["persistentvolumeclaim", "PersistentVolume", "volume node affinity"];
-    let failure =
-        if volume.iter().any(|word| message.contains(word)) { Failure::Volume } else { Failure::Unschedulable };
+    let failure = if volume.iter().any(|word| message.contains(word)) {
+        Failure::Volume
+    } else {
+        Failure::Unschedulable
+    };
     Ail { failure, words: message.to_owned(), outlook: Outlook::NeedsRoom }
 }
 
@@ -68,14 +71,17 @@ fn of_container(container: &Container) -> Option<Ail> {
 /// `pkg/kubelet/container`).
 fn waits(container: &Container, reason: &str, message: &str) -> Option<Ail> {
     let (failure, outlook) = match reason {
-        "ErrImagePull" | "ImagePullBackOff" | "ImageInspectError" | "RegistryUnavailable" | "SignatureValidationFailed" => {
-            (Failure::ImagePull, Outlook::MayPass)
-        }
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "ImageInspectError"
+        | "RegistryUnavailable"
+        | "SignatureValidationFailed" => (Failure::ImagePull, Outlook::MayPass),
         "InvalidImageName" | "ErrImageNeverPull" => (Failure::ImagePull, Outlook::Stays),
         "CrashLoopBackOff" => return container.last.as_ref().and_then(|end| ended(container, end)),
-        "CreateContainerConfigError" | "CreateContainerError" | "PreCreateHookError" | "PostStartHookError" => {
-            (Failure::NotStarted, Outlook::MayPass)
-        }
+        "CreateContainerConfigError"
+        | "CreateContainerError"
+        | "PreCreateHookError"
+        | "PostStartHookError" => (Failure::NotStarted, Outlook::MayPass),
         "RunContainerError" => (not_run(message), again(container)),
         _ => return None,
     };
@@ -109,10 +115,12 @@ fn not_run(message: &str) -> Failure {
 }
 
 /// What an event about a pod, or about what should have made one, says.
-pub fn of_event(event: &Event) -> Option<Ail> {
+pub(super) fn of_event(event: &Event) -> Option<Ail> {
     let message = event.message.clone().unwrap_or_default();
     let failure = match event.reason.as_deref()? {
-        "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" | "FailedBinding" | "ProvisioningFailed" => Failure::Volume,
+        "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" | "FailedBinding" | "ProvisioningFailed" => {
+            Failure::Volume
+        }
         // One of a claim that is missing or refused comes so, too (StatefulSet).
         "FailedCreate" => refused(&message),
         "FailedCreatePodSandBox" => Failure::NotStarted,
@@ -122,7 +130,7 @@ pub fn of_event(event: &Event) -> Option<Ail> {
 }
 
 /// What the conditions of a Deployment say: a quota or an admission policy that lets no pod be made.
-pub fn of_conditions(workload: &serde_json::Value) -> Option<Ail> {
+pub(super) fn of_conditions(workload: &serde_json::Value) -> Option<Ail> {
     let conditions = workload["status"]["conditions"].as_array()?;
     let failed = conditions.iter().find(|one| one["type"] == "ReplicaFailure" && one["status"] == "True")?;
     let words = failed["message"].as_str().unwrap_or_default().to_owned();

@@ -327,7 +327,9 @@ impl Hub {
     fn stands(&mut self, place: &Place, standing: Standing) {
         let Some(life) = self.lives.get(place) else { return };
         match &life.stage {
-            Stage::Without(told) if told.as_ref() != Some(&standing) => self.rests_as(place, standing, Tell::Yes),
+            Stage::Without(told) if told.as_ref() != Some(&standing) => {
+                self.rests_as(place, standing, Tell::Yes)
+            }
             Stage::Without(_) | Stage::With(_) | Stage::Leaving(_) => {}
         }
     }

@@ -153,22 +153,38 @@ async fn ask(cx: &Context, place: &Place, baseline: Option<u64>) -> (Option<Ail>
             (object.as_ref().and_then(failure::of_conditions), baseline)
         }
         WorkloadKind::StatefulSet => {
-            let about = format!("involvedObject.kind=StatefulSet,involvedObject.name={},reason=FailedCreate", place.name());
+            let about = format!(
+                "involvedObject.kind=StatefulSet,involvedObject.name={},reason=FailedCreate",
+                place.name()
+            );
             heard(cx, place, &about, baseline).await
         }
     }
 }
 
 /// The newest event about something, if it is newer than the baseline. Its resourceVersion says so: clocks may not.
-async fn heard(cx: &Context, place: &Place, about: &str, baseline: Option<u64>) -> (Option<Ail>, Option<u64>) {
+async fn heard(
+    cx: &Context,
+    place: &Place,
+    about: &str,
+    baseline: Option<u64>,
+) -> (Option<Ail>, Option<u64>) {
     let api = cx.cluster.api::<Event>(&place.namespace);
     let params = ListParams::default().fields(about).limit(50);
     let Ok(events) = cx.cluster.ask(Lane::Beside, "list", "events", api.list(&params)).await else {
         return (None, baseline);
     };
-    let version = |event: &Event| event.metadata.resource_version.as_ref().and_then(|text| text.parse::<u64>().ok());
-    let newest = events.items.iter().filter(|event| failure::of_event(event).is_some()).max_by_key(|event| version(event));
+    let version =
+        |event: &Event| event.metadata.resource_version.as_ref().and_then(|text| text.parse::<u64>().ok());
+    let newest = events
+        .items
+        .iter()
+        .filter(|event| failure::of_event(event).is_some())
+        .max_by_key(|event| version(event));
     let at = newest.and_then(version);
     let is_new = baseline.is_some_and(|baseline| at.is_some_and(|at| at > baseline));
-    (newest.filter(|_| is_new).and_then(failure::of_event), Some(at.unwrap_or_default().max(baseline.unwrap_or_default())))
+    (
+        newest.filter(|_| is_new).and_then(failure::of_event),
+        Some(at.unwrap_or_default().max(baseline.unwrap_or_default())),
+    )
 }

@@ -29,7 +29,9 @@ pub(super) enum Why {
 /// How deep this workload may sleep. An `emptyDir` goes with every restart of a pod, so its owner counts on that.
 pub(super) fn allowed(object: &Value) -> Allowed {
     if let Some(volume) = ephemeral(object) {
-        return Allowed::Nothing(format!("the generic ephemeral volume {volume}, whose claim goes with its pod"));
+        return Allowed::Nothing(format!(
+            "the generic ephemeral volume {volume}, whose claim goes with its pod"
+        ));
     }
     let retention = &object["spec"]["persistentVolumeClaimRetentionPolicy"];
     let claims = object["spec"]["volumeClaimTemplates"].as_array().is_some_and(|claims| !claims.is_empty());
@@ -79,5 +81,12 @@ fn ephemeral(object: &Value) -> Option<&str> {
 fn manager(object: &Value) -> Option<String> {
     let owners = object["metadata"]["ownerReferences"].as_array()?;
     let owner = owners.iter().find(|owner| owner["controller"] == true)?;
-    Some(format!("{} {}", owner["kind"].as_str().unwrap_or_default(), owner["name"].as_str().unwrap_or_default()))
+    Some(format!(
+        "{} {}",
+        owner["kind"].as_str().unwrap_or_default(),
+        owner["name"].as_str().unwrap_or_default()
+    ))
 }
+
+#[cfg(test)]
+mod tests;

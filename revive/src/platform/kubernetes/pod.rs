@@ -105,7 +105,8 @@ impl From<&core::Pod> for Pod {
         let status = pod.status.clone().unwrap_or_default();
         let conditions = status.conditions.unwrap_or_default();
         let condition = |name: &str| conditions.iter().find(|condition| condition.type_ == name);
-        let containers = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
+        let containers =
+            status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
         let spec = pod.spec.as_ref();
         let ports = spec.into_iter().flat_map(|spec| &spec.containers).flat_map(|c| c.ports.iter().flatten());
         Self {
@@ -118,7 +119,9 @@ impl From<&core::Pod> for Pod {
             ready: condition("Ready").is_some_and(|ready| ready.status == "True"),
             scheduled: scheduled(condition("PodScheduled")),
             containers: containers.map(container).collect(),
-            ports: ports.filter_map(|port| Some((port.name.clone()?, u16::try_from(port.container_port).ok()?))).collect(),
+            ports: ports
+                .filter_map(|port| Some((port.name.clone()?, u16::try_from(port.container_port).ok()?)))
+                .collect(),
         }
     }
 }
@@ -149,7 +152,9 @@ fn container(status: &core::ContainerStatus) -> Container {
         state: match (state.running, state.terminated) {
             (Some(_), _) => State::Running,
             (None, Some(ended)) => State::Ended(end(ended)),
-            (None, None) => State::Waiting(waits.reason.unwrap_or_default(), waits.message.unwrap_or_default()),
+            (None, None) => {
+                State::Waiting(waits.reason.unwrap_or_default(), waits.message.unwrap_or_default())
+            }
         },
         last: status.last_state.clone().and_then(|last| last.terminated).map(end),
         restarts: status.restart_count,

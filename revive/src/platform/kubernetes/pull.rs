@@ -31,7 +31,12 @@ pub struct Renewal {
 }
 
 /// Sees to it that what the workload pulls with is good; if not, says why. Without a way to renew it nobody looks.
-pub(super) async fn fresh(cx: &Context, place: &Place, kept: &Kept, seen: Option<&Seen>) -> Result<(), String> {
+pub(super) async fn fresh(
+    cx: &Context,
+    place: &Place,
+    kept: &Kept,
+    seen: Option<&Seen>,
+) -> Result<(), String> {
     let Some(renewal) = &cx.settings.renewal else { return Ok(()) };
     for secret in secrets(kept, seen) {
         if let Some(expired) = expiry(cx, place, &secret).await {
@@ -47,7 +52,8 @@ fn secrets(kept: &Kept, seen: Option<&Seen>) -> Vec<String> {
         (Some(seen), _) => seen.pull_secrets.clone(),
         (None, Kept::Deep(body)) => {
             let body: Value = serde_json::from_str(body).unwrap_or_default();
-            let names = body["spec"]["template"]["spec"]["imagePullSecrets"].as_array().cloned().unwrap_or_default();
+            let names =
+                body["spec"]["template"]["spec"]["imagePullSecrets"].as_array().cloned().unwrap_or_default();
             names.iter().filter_map(|one| one["name"].as_str().map(str::to_owned)).collect()
         }
         (None, Kept::Light(_) | Kept::Unknown) => Vec::new(),
@@ -64,10 +70,19 @@ async fn expiry(cx: &Context, place: &Place, secret: &str) -> Option<String> {
     (expires <= SystemTime::now()).then_some(text)
 }
 
-async fn renewed(cx: &Context, renewal: &Renewal, place: &Place, secret: &str, expired: &str) -> Result<(), String> {
+async fn renewed(
+    cx: &Context,
+    renewal: &Renewal,
+    place: &Place,
+    secret: &str,
+    expired: &str,
+) -> Result<(), String> {
     let deadline = Instant::now() + renewal.deadline;
-    let asked = call(renewal, json!({ "namespace": &*place.namespace, "secret": secret, "workload": place.name() }));
-    within(deadline, asked).await.map_err(|why| format!("pull secret {secret} expired at {expired}, and asking for another one failed: {why}"))?;
+    let asked =
+        call(renewal, json!({ "namespace": &*place.namespace, "secret": secret, "workload": place.name() }));
+    within(deadline, asked).await.map_err(|why| {
+        format!("pull secret {secret} expired at {expired}, and asking for another one failed: {why}")
+    })?;
     let renewed = async {
         while expiry(cx, place, secret).await.is_some() {
             sleep(LOOK).await;
@@ -75,7 +90,10 @@ async fn renewed(cx: &Context, renewal: &Renewal, place: &Place, secret: &str, e
         Ok(())
     };
     within(deadline, renewed).await.map_err(|_| {
-        format!("pull secret {secret} expired at {expired}, and was not renewed within {:?}", renewal.deadline)
+        format!(
+            "pull secret {secret} expired at {expired}, and was not renewed within {:?}",
+            renewal.deadline
+        )
     })
 }
 
@@ -88,8 +106,9 @@ async fn call(renewal: &Renewal, body: Value) -> Result<(), String> {
     let authority = renewal.url.authority().ok_or("the hook has no host")?;
     let to = (authority.host(), authority.port_u16().unwrap_or(80));
     let socket = TcpStream::connect(to).await.map_err(|error| error.to_string())?;
-    let (mut send, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(|error| error.to_string())?;
+    let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket))
+        .await
+        .map_err(|error| error.to_string())?;
     let request = http::Request::post(renewal.url.path_and_query().map_or("/", |path| path.as_str()))
         .header(http::header::HOST, authority.as_str())
         .header(http::header::CONTENT_TYPE, "application/json")

@@ -35,7 +35,11 @@ pub(super) enum NotCommitted {
 }
 
 /// The record of a workload, if it has one.
-pub(super) async fn read(cluster: &Cluster, lane: Lane, place: &Place) -> Result<Option<SleepRecord>, Trouble> {
+pub(super) async fn read(
+    cluster: &Cluster,
+    lane: Lane,
+    place: &Place,
+) -> Result<Option<SleepRecord>, Trouble> {
     let api = cluster.api::<SleepRecord>(&place.namespace);
     cluster.ask(lane, "get", RESOURCE, api.get_opt(&place.record())).await
 }
@@ -136,11 +140,17 @@ fn finalize(record: &mut SleepRecord) {
 }
 
 /// Somebody deletes a record whose workload is not there: unless its app goes with it, a tombstone keeps what it saves.
-pub(super) async fn bury(cluster: &Cluster, place: &Place, record: &SleepRecord, app_stays: bool) -> Result<(), Trouble> {
+pub(super) async fn bury(
+    cluster: &Cluster,
+    place: &Place,
+    record: &SleepRecord,
+    app_stays: bool,
+) -> Result<(), Trouble> {
     if app_stays && record.spec.saved.is_some() {
         let api = cluster.api::<SleepRecord>(&place.namespace);
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-        let made = cluster.ask(Lane::Beside, "create", RESOURCE, api.create(&params, &tombstone(record))).await;
+        let made =
+            cluster.ask(Lane::Beside, "create", RESOURCE, api.create(&params, &tombstone(record))).await;
         match made {
             Ok(_) | Err(Trouble::Conflict(_)) => {}
             Err(trouble) => return Err(trouble),
@@ -205,7 +215,8 @@ pub(super) async fn sweep(cluster: &Cluster, namespace: &str, now: SystemTime) -
 }
 
 fn is_over(tombstone: &SleepRecord, now: SystemTime) -> bool {
-    let made = tombstone.metadata.creation_timestamp.as_ref().and_then(|time| serde_json::to_value(time).ok());
+    let made =
+        tombstone.metadata.creation_timestamp.as_ref().and_then(|time| serde_json::to_value(time).ok());
     let made = made.and_then(|time| humantime::parse_rfc3339(time.as_str()?).ok());
     made.is_some_and(|made| now.duration_since(made).is_ok_and(|age| age >= TOMBSTONE_FOR))
 }

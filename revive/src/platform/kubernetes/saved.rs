@@ -134,3 +134,6 @@ fn named(manager: &Value) -> FieldManager {
         subresource: subresource(manager).map(str::to_owned),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,12 @@
 use config::link::Depth;
 use serde_json::{Value, json};
 
+use super::cluster::Lane;
 use super::context::Context;
 use super::loss;
 use super::place::Place;
 use super::record::{self, NotCommitted};
 use super::saved::{generation, identity, leaving, replicas, replicas_by, saved, spec_hash};
-use super::cluster::Lane;
 use super::trouble::Trouble;
 use super::wake::Kept;
 use crate::kubernetes::crd::{RestSpec, SleepRecordSpec};
@@ -60,7 +60,12 @@ pub(super) async fn rest(
 }
 
 /// One try: `Conflict` if it is no longer what it was.
-async fn put_down(cx: &Context, place: &Place, object: &Value, wanted: Depth) -> Result<Rested, NotCommitted> {
+async fn put_down(
+    cx: &Context,
+    place: &Place,
+    object: &Value,
+    wanted: Depth,
+) -> Result<Rested, NotCommitted> {
     let allowed = loss::allowed(object);
     let Some(depth) = allowed.of(wanted) else {
         return Ok(Rested::WouldLoseData(allowed.loss().unwrap_or_default().to_owned()));
@@ -82,7 +87,12 @@ async fn put_down(cx: &Context, place: &Place, object: &Value, wanted: Depth) ->
 }
 
 /// What the record says of a workload that is about to be put down.
-fn recorded(place: &Place, record: Option<&SleepRecordSpec>, object: &Value, depth: Depth) -> SleepRecordSpec {
+fn recorded(
+    place: &Place,
+    record: Option<&SleepRecordSpec>,
+    object: &Value,
+    depth: Depth,
+) -> SleepRecordSpec {
     let before = record.cloned().unwrap_or_else(|| record::empty(place));
     let (now, by) = match replicas(object) {
         // It sleeps lightly already: what it had is on record, unless somebody else has scaled it to 0.

@@ -37,7 +37,9 @@ pub(super) fn judge(record: Option<&SleepRecordSpec>, object: Option<&Value>) ->
         // One that is on its way out is as good as gone.
         (_, _) => match rest {
             RestSpec::Deep => keep(Standing::Asleep(Depth::Deep)),
-            RestSpec::Awake | RestSpec::Light => keep(Standing::Nothing),
+            RestSpec::Awake => keep(Standing::Nothing),
+            // Its owner has deleted it: when he makes it again, he means it to run.
+            RestSpec::Light => Judged { standing: Standing::Nothing, mend: Mend::Rests(RestSpec::Awake) },
         },
     }
 }

@@ -64,7 +64,9 @@ const TRIES: usize = 4;
 /// Makes a workload run.
 pub(super) async fn wake(cx: &Context, place: &Place, kept: Kept) -> Result<(), NotWoken> {
     let seen = cx.sight.workload(place).filter(|seen| !seen.leaving);
-    pull::fresh(cx, place, &kept, seen.as_ref()).await.map_err(|why| NotWoken::Failed(Failure::ImagePull, why))?;
+    pull::fresh(cx, place, &kept, seen.as_ref())
+        .await
+        .map_err(|why| NotWoken::Failed(Failure::ImagePull, why))?;
     let first = match (&seen, kept) {
         (None, Kept::Deep(body)) => make(cx, place, &body).await,
         (Some(seen), _) if seen.replicas > 0 => Ok(()),

@@ -90,7 +90,9 @@ fn status(word: &Word, now: SystemTime) -> Value {
         }
         Word::Waking => ("Waking", None, None, None),
         Word::Awake => ("Awake", None, None, None),
-        Word::WouldLoseData(what) => ("Awake", None, Some("WouldLoseData"), Some(format!("sleep would lose {what}"))),
+        Word::WouldLoseData(what) => {
+            ("Awake", None, Some("WouldLoseData"), Some(format!("sleep would lose {what}")))
+        }
         Word::Failed(code, why) => ("Failed", None, Some(*code), Some(why.clone())),
     };
     let lost = reason == Some("WouldLoseData");
@@ -177,16 +179,35 @@ fn regarding(cx: &Context, place: &Place) -> ObjectReference {
 fn event(word: &Word) -> Option<Event> {
     let (kind, reason, action, note) = match word {
         Word::Draining => return None,
-        Word::Asleep(Depth::Light, _) => (EventType::Normal, "SleepingLight", "Sleep", "it has no replicas until it is asked for".to_owned()),
-        Word::Asleep(Depth::Deep, _) => {
-            (EventType::Normal, "SleptDeep", "Sleep", "its workload is kept in its SleepRecord, and gone until it is asked for".to_owned())
-        }
+        Word::Asleep(Depth::Light, _) => (
+            EventType::Normal,
+            "SleepingLight",
+            "Sleep",
+            "it has no replicas until it is asked for".to_owned(),
+        ),
+        Word::Asleep(Depth::Deep, _) => (
+            EventType::Normal,
+            "SleptDeep",
+            "Sleep",
+            "its workload is kept in its SleepRecord, and gone until it is asked for".to_owned(),
+        ),
         Word::Waking => (EventType::Normal, "Waking", "Wake", "it was asked for".to_owned()),
         Word::Awake => (EventType::Normal, "Awake", "Wake", "it takes requests".to_owned()),
-        Word::WouldLoseData(what) => (EventType::Warning, "WouldLoseData", "Sleep", format!("it is not put to sleep: that would lose {what}")),
+        Word::WouldLoseData(what) => (
+            EventType::Warning,
+            "WouldLoseData",
+            "Sleep",
+            format!("it is not put to sleep: that would lose {what}"),
+        ),
         Word::Failed(code, why) => (EventType::Warning, "WakeFailed", "Wake", format!("{code}: {why}")),
     };
     // `note` has at most 1 kB (events.k8s.io/v1).
     let note = note.chars().take(900).collect();
-    Some(Event { type_: kind, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None })
+    Some(Event {
+        type_: kind,
+        reason: reason.to_owned(),
+        note: Some(note),
+        action: action.to_owned(),
+        secondary: None,
+    })
 }
