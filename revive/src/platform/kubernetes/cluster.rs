@@ -120,6 +120,14 @@ impl Cluster {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    /// The objects of a kind of all namespaces.
+    pub(super) fn everywhere<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType: Default>,
+    {
+        Api::all(self.client.clone())
+    }
+
     /// Workloads of a kind, as the API server has them: our types would drop what they do not know.
     fn workloads(&self, place: &Place) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &place.namespace, &place.resource())

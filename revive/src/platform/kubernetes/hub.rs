@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::link::{Depth, Failure, Instance};
 use config::model::{App, AppId, Endpoint};
@@ -22,6 +23,9 @@ use super::sleep::Rested;
 use super::wake::{Kept, NotWoken};
 use super::words::{Word, Words};
 use crate::platform::{Command, Event, Exit, Note, Report, Reports, Standing};
+
+/// Longer than watches lag behind.
+const LAG: Duration = Duration::from_secs(2);
 
 /// What the platform is told.
 pub(super) enum Order {
@@ -164,8 +168,10 @@ impl Hub {
         life.stage = Stage::With(Up::new(instance, adopted, Instant::now()));
         life.hurry();
         self.rising.insert(place.clone());
-        self.put(&place, Job::Wake(0));
-        if !adopted {
+        if adopted {
+            self.put(&place, Job::Adopt);
+        } else {
+            self.put(&place, Job::Wake(0));
             self.words.say(&place, Word::Waking);
         }
         self.changed(&place);
@@ -178,7 +184,7 @@ impl Hub {
         let known = self.cx.sight.workload(&place).map(|seen| seen.generation);
         let Some(life) = self.lives.get_mut(&place) else { return };
         // Of a wake that has only just been asked for, what is seen is older than what we did.
-        let known = known.filter(|_| life.is_quiet());
+        let known = known.filter(|_| life.is_quiet(Instant::now()));
         life.stage = Stage::Leaving(Leaving::Told(instance));
         life.halt();
         self.rising.remove(&place);
@@ -231,6 +237,7 @@ impl Hub {
         life.job = None;
         match done {
             Done::Woken(tries, woken) => self.woken(place, tries, woken),
+            Done::Adopted(adopted) => self.adopted(place, adopted),
             Done::Rested(job, rested) => self.rested(place, &job, rested),
             Done::Settled(Ok((judged, kept))) => {
                 life.kept = kept;
@@ -272,6 +279,19 @@ impl Hub {
                 self.failed(place, Failure::NotStarted, "there is nothing to make it of".to_owned());
                 self.rests_as(place, Standing::Nothing, Tell::Yes);
             }
+        }
+    }
+
+    fn adopted(&mut self, place: &Place, adopted: Result<Standing, NotCommitted>) {
+        match adopted {
+            // A put back workload runs until it is told to stop.
+            Ok(Standing::Up | Standing::PutBack) => self.woken(place, 0, Ok(())),
+            Ok(standing @ (Standing::Asleep(_) | Standing::Nothing)) => {
+                let Some(Life { stage: Stage::With(up), .. }) = self.lives.get(place) else { return };
+                let instance = up.instance;
+                self.ended(place, instance, standing, Tell::Yes);
+            }
+            Err(error) => self.failed(place, Failure::NotStarted, error.to_string()),
         }
     }
 
@@ -517,9 +537,13 @@ impl Life {
         }
     }
 
-    /// Whether nothing of ours is under way that would change the workload.
-    fn is_quiet(&self) -> bool {
-        self.job.is_none()
+    /// Whether nothing of ours is under way, or was so lately that watches may not have seen it.
+    fn is_quiet(&self, now: Instant) -> bool {
+        let lately = match &self.stage {
+            Stage::With(up) => now.duration_since(up.since) < LAG,
+            Stage::Without(_) | Stage::Leaving(_) => true,
+        };
+        self.job.is_none() && !lately
     }
 }
 

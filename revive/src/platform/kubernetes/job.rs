@@ -18,6 +18,7 @@ use super::sleep::{self as put_down, Rested};
 use super::standing::{self, Judged, Mend};
 use super::trouble::Trouble;
 use super::wake::{self, Kept, NotWoken};
+use crate::platform::Standing;
 
 /// The wait before the second try; each is twice as long as the one before, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
@@ -29,6 +30,8 @@ const LONGEST: Duration = Duration::from_secs(3);
 pub(super) enum Done {
     /// Of `Wake`.
     Woken(u32, Result<(), NotWoken>),
+    /// Of `Adopt`.
+    Adopted(Result<Standing, NotCommitted>),
     /// Of `Rest`.
     Rested(Job, Result<Rested, NotCommitted>),
     /// Of `Settle`.
@@ -48,6 +51,7 @@ pub(super) async fn run(cx: Context, place: Place, job: Job, kept: Kept) -> Done
             }
             Done::Woken(tries, wake::wake(&cx, &place, kept).await)
         }
+        Job::Adopt => Done::Adopted(patiently(|| adopt(&cx, &place)).await),
         Job::Rest { depth, known, .. } => {
             let rested = patiently(|| put_down::rest(&cx, &place, depth, known)).await;
             Done::Rested(job, rested)
@@ -98,6 +102,22 @@ where
 
 fn wait(tries: u32) -> Duration {
     FIRST.saturating_mul(2_u32.saturating_pow(tries)).min(LONGEST)
+}
+
+/// What somebody has deployed without replicas, because it slept, gets those it had.
+async fn adopt(cx: &Context, place: &Place) -> Result<Standing, NotCommitted> {
+    if cx.sight.workload(place).is_some_and(|seen| seen.replicas > 0 && !seen.leaving) {
+        return Ok(Standing::Up);
+    }
+    let (judged, kept) = settle(cx, place).await?;
+    if judged.standing == Standing::Up {
+        wake::wake(cx, place, kept).await.map_err(|not| match not {
+            NotWoken::Away(why) => Trouble::Away(why),
+            NotWoken::Failed(_, message) => Trouble::Refused { code: 0, message },
+            NotWoken::Nothing => Trouble::NotFound,
+        })?;
+    }
+    Ok(judged.standing)
 }
 
 /// How it stands; and what of its record is no longer so is set right.

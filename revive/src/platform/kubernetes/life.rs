@@ -106,6 +106,8 @@ pub(super) enum Told {
 pub(super) enum Job {
     /// Make it run; after so many tries that the API server did not answer.
     Wake(u32),
+    /// See whether what somebody else made runs, and let it run if that was meant.
+    Adopt,
     /// Put it down, for an instance or, without one, from light sleep; `known` is the generation that was seen then.
     Rest { depth: Depth, known: Option<i64>, instance: Option<Instance> },
     /// Find out how it stands.
@@ -124,7 +126,7 @@ impl Job {
     /// Whether a wake need not wait for its end: what it leaves undone is found undone.
     pub(super) fn yields(&self) -> bool {
         match self {
-            Self::Wake(_) | Self::Rest { .. } | Self::Bury | Self::Forget => false,
+            Self::Wake(_) | Self::Adopt | Self::Rest { .. } | Self::Bury | Self::Forget => false,
             Self::Settle | Self::Tidy | Self::Ask { .. } => true,
         }
     }

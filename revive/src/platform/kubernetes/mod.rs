@@ -24,7 +24,7 @@ use std::sync::Arc;
 use config::model::App;
 use kube::Client;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 mod cluster;
 mod context;
@@ -81,7 +81,7 @@ pub struct Access {
 /// Runs apps as workloads of a cluster, as long as it lives: when it is dropped, everything stays as it is.
 pub struct KubernetesPlatform {
     orders: mpsc::UnboundedSender<Order>,
-    hub: JoinHandle<()>,
+    _tasks: JoinSet<()>,
 }
 
 impl KubernetesPlatform {
@@ -104,8 +104,10 @@ impl KubernetesPlatform {
         // Bounded by what the driver knows: of one app there are a few commands at most.
         let (orders, received) = mpsc::unbounded_channel();
         let words = Words::new(&cx, client);
-        let hub = tokio::spawn(Hub::new(cx, view.changes, received, reports, words).run());
-        Self { orders, hub }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(record::keep_swept(cx.cluster.clone()));
+        tasks.spawn(Hub::new(cx, view.changes, received, reports, words).run());
+        Self { orders, _tasks: tasks }
     }
 
     /// These are the apps of the model, from now on: how each stands that has no instance is told, and whenever that
@@ -118,12 +120,6 @@ impl KubernetesPlatform {
         if self.orders.send(order).is_err() {
             tracing::debug!("the platform has ended");
         }
-    }
-}
-
-impl Drop for KubernetesPlatform {
-    fn drop(&mut self) {
-        self.hub.abort();
     }
 }
 

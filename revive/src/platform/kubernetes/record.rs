@@ -18,6 +18,9 @@ use crate::kubernetes::crd::{SAVED, SleepRecord, SleepRecordSpec, TOMBSTONE};
 /// How long a tombstone stays.
 pub const TOMBSTONE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How often tombstones are looked for.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
 /// How often a write is tried again because somebody else wrote meanwhile: only people do.
 const TRIES: usize = 5;
 
@@ -153,6 +156,8 @@ pub(super) async fn bury(
             cluster.ask(Lane::Beside, "create", RESOURCE, api.create(&params, &tombstone(record))).await;
         match made {
             Ok(_) | Err(Trouble::Conflict(_)) => {}
+            // The whole namespace goes, which our finalizer would keep.
+            Err(Trouble::Refused { message, .. }) if message.contains("being terminated") => {}
             Err(trouble) => return Err(trouble),
         }
     }
@@ -197,16 +202,26 @@ fn gone(result: Result<(), Trouble>) -> Result<(), Trouble> {
     }
 }
 
-/// Deletes the tombstones of a namespace whose time is over; says how many.
-///
-/// # Errors
-/// Where the API server does not answer.
-pub(super) async fn sweep(cluster: &Cluster, namespace: &str, now: SystemTime) -> Result<usize, Trouble> {
-    let api = cluster.api::<SleepRecord>(namespace);
+/// Deletes tombstones whose time is over, now and every hour.
+pub(super) async fn keep_swept(cluster: Cluster) {
+    loop {
+        match sweep(&cluster, SystemTime::now()).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "tombstones of records were deleted: their time is over"),
+            Err(trouble) => tracing::warn!(%trouble, "tombstones of records were not looked for"),
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Says how many.
+async fn sweep(cluster: &Cluster, now: SystemTime) -> Result<usize, Trouble> {
+    let api = cluster.everywhere::<SleepRecord>();
     let params = ListParams::default().labels(&format!("{TOMBSTONE}=true"));
     let tombstones = cluster.ask(Lane::Beside, "list", RESOURCE, api.list(&params)).await?;
     let mut swept = 0;
     for tombstone in tombstones.items.iter().filter(|tombstone| is_over(tombstone, now)) {
+        let api = cluster.api::<SleepRecord>(&tombstone.namespace().unwrap_or_default());
         let (name, params) = (tombstone.name_any(), DeleteParams::default());
         gone(cluster.ask(Lane::Beside, "delete", RESOURCE, api.delete(&name, &params)).await.map(|_| ()))?;
         swept += 1;

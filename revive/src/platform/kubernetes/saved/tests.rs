@@ -59,9 +59,9 @@ fn what_was_made_again_belongs_to_who_had_it_and_to_who_came_since() {
     let before = object(json!([manager("o", None, replicas())]));
     let status = manager("k", Some("status"), json!({}));
     let since = manager("new", None, json!({ "f:spec": {} }));
-    let now = object(json!([manager(MANAGER, None, replicas()), status, since]));
+    let now = object(json!([manager(MANAGER, None, replicas()), status.clone(), since.clone()]));
     let back = given_back(&before, &now).unwrap();
-    assert_eq!(back, [manager("o", None, replicas()), status, since]);
+    assert_eq!(back, [manager("o", None, replicas()), status.clone(), since]);
     assert_eq!(given_back(&before, &object(json!([status]))), None, "there is nothing of ours");
 }
 
