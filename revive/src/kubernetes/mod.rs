@@ -18,6 +18,9 @@ pub mod settings;
 pub mod status;
 mod watch;
 
+/// Who we are among the managers of fields.
+pub const MANAGER: &str = "edge.loco.io";
+
 pub use self::compile::Compiled;
 pub use self::compiler::{View, Watched, start};
 pub use self::settings::Settings;

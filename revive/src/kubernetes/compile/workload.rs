@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use config::model::{self, WorkloadKind};
 
-use crate::kubernetes::index::policy::SleepRecord;
+use crate::kubernetes::index::policy::{Rest, SleepRecord};
 use crate::kubernetes::index::service::Service;
 use crate::kubernetes::index::workload::{Template, Workload};
 use crate::kubernetes::index::{Index, Key};
@@ -40,7 +40,9 @@ pub(super) fn runs<'i>(index: &'i Index, service: &Service) -> Runs<'i> {
     // both for a moment.
     let gone = records.into_iter().filter(|record| {
         let (kind, name) = &record.workload;
-        !record.tombstone && index.workloads(*kind).find(&service.meta.key.beside(name)).is_none()
+        !record.tombstone
+            && record.rest == Rest::Deep
+            && index.workloads(*kind).find(&service.meta.key.beside(name)).is_none()
     });
     let gone: Vec<_> = gone.collect();
     match (&*there, &*gone) {

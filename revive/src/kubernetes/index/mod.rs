@@ -211,6 +211,11 @@ impl Index {
         keys.filter_map(|key| self.slices.find(key))
     }
 
+    /// The Services of a namespace that select pods with these labels.
+    pub fn services_of(&self, namespace: &Arc<str>, labels: &Labels) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.within(namespace).filter(|service| meta::selects(&service.selector, labels))
+    }
+
     /// The record of a workload, but for tombstones. It is called as the workload, with its kind before it.
     pub fn record_of(&self, kind: WorkloadKind, workload: &Key) -> Option<&Arc<SleepRecord>> {
         let name = format!("{}-{}", kind.as_str().to_ascii_lowercase(), workload.name);

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use config::model::WorkloadKind;
+
 use super::meta::{Labels, Meta, Object};
 use super::store::Labelled;
 use super::workload::Owner;
@@ -22,6 +24,8 @@ pub struct Pod {
     pub phase: PodPhase,
     /// Why it is no further, as its status says (`Evicted`).
     pub reason: Option<Box<str>>,
+    /// The same, for people.
+    pub message: Box<str>,
     /// `PodScheduled`, `Ready` and their like.
     pub conditions: Vec<PodCondition>,
     /// Its containers' states: first those that run first.
@@ -118,6 +122,16 @@ pub struct Requests {
 }
 
 impl Pod {
+    /// What it is of, as far as its owner's name says: a ReplicaSet is called as its Deployment, with a hash.
+    pub fn workload(&self) -> Option<(WorkloadKind, &str)> {
+        let owner = self.owner.as_ref()?;
+        match &*owner.kind {
+            "ReplicaSet" => Some((WorkloadKind::Deployment, owner.name.rsplit_once('-')?.0)),
+            "StatefulSet" => Some((WorkloadKind::StatefulSet, &owner.name)),
+            _ => None,
+        }
+    }
+
     /// Whether the condition of this type holds.
     pub fn holds(&self, r#type: &str) -> bool {
         self.conditions.iter().any(|condition| &*condition.r#type == r#type && condition.holds)

@@ -1,6 +1,8 @@
 //! Our own resources: policies, and the records of what sleeps.
 
-use config::model::{Label, Limit, WorkloadKind};
+use config::model::{Limit, WorkloadKind};
+
+use serde::Deserialize;
 
 use super::condition::Condition;
 use super::meta::{Labels, Meta, Object};
@@ -57,12 +59,22 @@ pub struct SleepRecord {
     pub replicas: i32,
     /// Of one that is saved: what it was. Its metadata are those it had.
     pub saved: Option<Box<Workload>>,
-    /// How far it is, and how deep: `Asleep`, and the like.
-    pub state: Option<Label>,
-    /// How deep it sleeps.
-    pub depth: Option<Label>,
+    /// How the workload shall be.
+    pub rest: Rest,
     /// Whether it only stands for a record that was deleted by mistake.
     pub tombstone: bool,
+}
+
+/// How a workload shall be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Rest {
+    /// It runs.
+    #[default]
+    Awake,
+    /// It is there, without replicas.
+    Light,
+    /// It is not there.
+    Deep,
 }
 
 impl Object for SleepRecord {
@@ -71,7 +83,7 @@ impl Object for SleepRecord {
     }
 
     fn compiles_like(&self, other: &Self) -> bool {
-        let said = |record: &Self| (record.meta.leaving, record.tombstone, record.depth.clone());
+        let said = |record: &Self| (record.meta.leaving, record.tombstone, record.rest, record.replicas);
         said(self) == said(other) && self.workload == other.workload && self.saved == other.saved
     }
 }

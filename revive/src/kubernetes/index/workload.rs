@@ -16,6 +16,8 @@ pub struct Workload {
     pub kind: WorkloadKind,
     /// Who made it.
     pub owners: Vec<Owner>,
+    /// Whether we have made it, as its field managers say.
+    pub by_us: bool,
     /// How many pods are wanted (`spec.replicas`; 1 if it is not said).
     pub replicas: i32,
     /// How many pods there are, as its controller says.
@@ -69,6 +71,8 @@ pub struct Template {
     pub containers: Vec<Container>,
     /// The kinds of their volumes, each once.
     pub volumes: Vec<VolumeKind>,
+    /// The Secrets with which their images are pulled.
+    pub pull_secrets: Vec<Box<str>>,
 }
 
 /// A container.

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Kind, Write};
+use crate::kubernetes::MANAGER;
 use crate::kubernetes::crd::{LimitPolicy, SleepPolicy};
 use crate::kubernetes::index::Key;
 use crate::kubernetes::index::route::RouteKind;
@@ -30,8 +31,6 @@ const APART: Duration = Duration::from_millis(20);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// After a failure; it doubles up to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// Who we are among the managers of fields.
-const MANAGER: &str = "loco-edge";
 
 /// Writes statuses, while this process leads.
 pub struct Writer {

@@ -125,9 +125,10 @@ kind: SleepRecord
 metadata: {{name: deployment-web, namespace: shop}}
 spec:
   workload: {{apiVersion: apps/v1, kind: Deployment, name: web, uid: u-web}}
-  replicas: 2
+  replicas: 1
+  rest: Deep
   saved: {deployment}
-status: {{state: Asleep, depth: deep}}"
+"
     )
 }
 
@@ -157,7 +158,18 @@ fn a_workload_stands_as_its_objects_say() {
     assert_eq!(standing(&[up.clone(), record()].concat()), up(), "it has not been deleted yet");
     let back = up.replace("uid: u-web", "uid: u-again");
     assert_eq!(standing(&[back.clone(), record()].concat()), Standing::PutBack);
-    assert_eq!(standing(&[back.replace("replicas: 1", "replicas: 5"), record()].concat()), Standing::PutBack);
+    assert_eq!(
+        standing(&[back.replace("replicas: 1", "replicas: 5"), record()].concat()),
+        Standing::Up,
+        "scaled"
+    );
+    let ours = back
+        .replace("uid: u-again", "uid: u-again, managedFields: [{manager: edge.loco.io, operation: Apply}]");
+    assert_eq!(
+        standing(&[ours, record()].concat()),
+        Standing::Up,
+        "we made it again, and have not come to say so"
+    );
     assert_eq!(
         standing(&[back.replace("image: app", "image: next"), record()].concat()),
         up(),

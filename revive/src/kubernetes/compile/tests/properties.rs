@@ -79,7 +79,7 @@ proptest! {
             prop_assert!(same.is_none_or(|one| Arc::ptr_eq(one, app)));
         }
         let again = compile(&after, &settings(), Some(&second));
-        prop_assert!(again.rules.iter().zip(&second.rules).all(|(one, two)| one == two));
+        prop_assert!(again.rules.iter().zip(&second.rules).all(|(one, two)| Arc::ptr_eq(one, two) || second.rules.iter().filter(|rule| *rule == two).count() > 1));
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl Watched for v1::Pod {
             ips: ips.iter().filter_map(|ip| ip.ip.parse().ok()).collect(),
             phase: phase(status.phase.as_deref()),
             reason: status.reason.map(String::into_boxed_str),
+            message: message(status.message),
             conditions: status.conditions.unwrap_or_default().into_iter().map(condition).collect(),
             containers: first
                 .map(|one| container(one, true))

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use config::model::{Label, WorkloadKind};
+use config::model::WorkloadKind;
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Keeps, Watched, meta};
 use crate::kubernetes::crd::GROUP;
-use crate::kubernetes::index::policy::SleepRecord;
+use crate::kubernetes::index::policy::{Rest, SleepRecord};
 use crate::kubernetes::index::workload::Workload;
 use crate::kubernetes::index::{Seen, Update};
 
@@ -24,13 +24,13 @@ const TOMBSTONE: &str = "edge.loco.io/tombstone";
 pub(in crate::kubernetes::watch) struct RecordObject {
     metadata: ObjectMeta,
     spec: Spec,
-    #[serde(default)]
-    status: Status,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 struct Spec {
     workload: Reference,
+    #[serde(default)]
+    rest: Rest,
     #[serde(default)]
     replicas: Option<i32>,
     #[serde(default)]
@@ -41,13 +41,6 @@ struct Spec {
 struct Reference {
     kind: String,
     name: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Status {
-    state: Option<String>,
-    depth: Option<String>,
 }
 
 impl Resource for RecordObject {
@@ -89,15 +82,13 @@ impl Watched for RecordObject {
         let kinds = [WorkloadKind::Deployment, WorkloadKind::StatefulSet];
         let kind = kinds.into_iter().find(|kind| kind.as_str() == self.spec.workload.kind)?;
         let meta = meta(self.metadata, keeps)?;
-        let label = |text: Option<String>| Label::parse(&text?).ok();
         Some(SleepRecord {
             tombstone: meta.labels.get(TOMBSTONE).is_some_and(|value| &**value == "true"),
             meta,
             workload: (kind, self.spec.workload.name.into()),
             replicas: self.spec.replicas.unwrap_or(1),
             saved: self.spec.saved.and_then(|saved| workload(kind, saved, keeps)).map(Box::new),
-            state: label(self.status.state),
-            depth: label(self.status.depth),
+            rest: self.spec.rest,
         })
     }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use config::model::WorkloadKind;
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::core::v1;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
 use serde::Serialize;
 
 use super::service::target;
 use super::{Keeps, Watched, boxed, labels, meta, port};
+use crate::kubernetes::MANAGER;
 use crate::kubernetes::index::workload::{
     Asks, Claims, Container, Owner, Readiness, Template, VolumeKind, Workload,
 };
@@ -26,6 +27,7 @@ impl Watched for apps::Deployment {
 
     fn trimmed(mut self, keeps: &Keeps) -> Option<Workload> {
         let owners = owners(self.metadata.owner_references.take());
+        let by_us = by_us(&self.metadata);
         let mut spec = self.spec.unwrap_or_default();
         let replicas = spec.replicas.take().unwrap_or(1);
         let status = self.status.unwrap_or_default();
@@ -34,6 +36,7 @@ impl Watched for apps::Deployment {
             meta: meta(self.metadata, keeps)?,
             kind: WorkloadKind::Deployment,
             owners,
+            by_us,
             replicas,
             pods: status.replicas.unwrap_or_default(),
             observed_generation: status.observed_generation.unwrap_or_default(),
@@ -59,6 +62,7 @@ impl Watched for apps::StatefulSet {
 
     fn trimmed(mut self, keeps: &Keeps) -> Option<Workload> {
         let owners = owners(self.metadata.owner_references.take());
+        let by_us = by_us(&self.metadata);
         let mut spec = self.spec.unwrap_or_default();
         let replicas = spec.replicas.take().unwrap_or(1);
         let status = self.status.unwrap_or_default();
@@ -66,6 +70,7 @@ impl Watched for apps::StatefulSet {
             meta: meta(self.metadata, keeps)?,
             kind: WorkloadKind::StatefulSet,
             owners,
+            by_us,
             replicas,
             pods: status.replicas,
             observed_generation: status.observed_generation.unwrap_or_default(),
@@ -80,6 +85,14 @@ impl Watched for apps::StatefulSet {
     fn update(seen: Seen<Workload>) -> Update {
         Update::Workload(WorkloadKind::StatefulSet, seen)
     }
+}
+
+/// Those of whom the field managers say that they made it: those who wrote its template.
+fn by_us(metadata: &ObjectMeta) -> bool {
+    let ours = |one: &ManagedFieldsEntry| {
+        one.manager.as_deref() == Some(MANAGER) && one.subresource.as_deref().unwrap_or_default().is_empty()
+    };
+    metadata.managed_fields.iter().flatten().any(ours)
 }
 
 fn claims(spec: &apps::StatefulSetSpec) -> Claims {
@@ -117,10 +130,12 @@ pub(super) fn template(of: v1::PodTemplateSpec) -> Template {
     let mut volumes: Vec<VolumeKind> = spec.volumes.unwrap_or_default().iter().map(volume).collect();
     volumes.sort_unstable();
     volumes.dedup();
+    let pull_secrets = spec.image_pull_secrets.unwrap_or_default().into_iter();
     Template {
         labels: labels(of.metadata.unwrap_or_default().labels.unwrap_or_default()),
         containers: spec.containers.into_iter().map(container).collect(),
         volumes,
+        pull_secrets: pull_secrets.map(|one| one.name.into()).collect(),
     }
 }
 
