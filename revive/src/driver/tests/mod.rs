@@ -4,6 +4,7 @@
 mod admin;
 mod admission;
 mod brakes;
+mod cluster;
 mod crashing;
 mod fakes;
 mod idle;

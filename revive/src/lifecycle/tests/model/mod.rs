@@ -77,6 +77,8 @@ enum Happens {
 const MAIL: usize = 1;
 /// How much the platform may have said that was not heard yet, before others do something.
 const REPORTS: usize = 1;
+/// And how much it was told that it has not done yet.
+const COMMANDS: usize = 1;
 
 impl Model for Life {
     type State = World;
@@ -93,6 +95,10 @@ impl Model for Life {
         anybody(actions);
         around_the_platform(world, actions);
         at_the_gateway(world, actions);
+        if self.light == Light::Stopped {
+            // Draining, and what is open meanwhile, is the same as without others; without it there are far fewer worlds.
+            actions.retain(|action| !matches!(action, Happens::RequestBegins | Happens::Changed));
+        }
         if self.grants_travel {
             // Neither sleep nor sudden death has to do with grants; without them there are far fewer worlds.
             let apart = |action: &Happens| {
@@ -222,7 +228,8 @@ fn around_the_platform(world: &World, actions: &mut Vec<Happens>) {
             Light::Stopped => {}
         }
     }
-    if world.light == Light::Stopped && world.platform.reports.len() < REPORTS {
+    let heard = world.platform.reports.len() < REPORTS && world.platform.commands.len() <= COMMANDS;
+    if world.light == Light::Stopped && heard {
         others(world, actions);
     }
     if world.platform.ending.is_some() {
