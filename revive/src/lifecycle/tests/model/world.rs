@@ -58,7 +58,7 @@ pub(super) struct Platform {
     pub(super) ending: Option<Instance>,
     /// Said, not heard yet.
     pub(super) reports: VecDeque<Event>,
-    /// How the app stands while no instance is alive.
+    /// How the app stands while no instance is alive; of processes always the same.
     pub(super) stands: Stands,
 }
 
@@ -261,7 +261,7 @@ impl World {
             Command::Stop(instance, depth) => {
                 let lived = self.lives(instance);
                 self.platform.alive.retain(|other| *other != instance);
-                if lived {
+                if lived && self.light == Light::Stopped {
                     self.platform.stands = Stands::Rests(Rest::Asleep(depth));
                 }
                 (lived || luck).then_some(Event::Exited { instance })
@@ -294,7 +294,9 @@ impl World {
 
     fn runs_as(&mut self, instance: Instance) -> Event {
         self.platform.alive.push(instance);
-        self.platform.stands = Stands::Rests(Rest::Asleep(Depth::Light));
+        if self.light == Light::Stopped {
+            self.platform.stands = Stands::Rests(Rest::Asleep(Depth::Light));
+        }
         Event::Created { instance, endpoint: sample::endpoint() }
     }
 
