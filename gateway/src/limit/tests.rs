@@ -95,6 +95,23 @@ fn at_an_apps_own_port_the_limits_of_its_hosts_hold_whatever_host_is_said() {
 }
 
 #[test]
+fn at_the_own_port_of_an_app_without_hosts_all_limits_hold() {
+    let mut elsewhere = rated("elsewhere", "1/h", &[]);
+    elsewhere.matches.hosts = vec![HostPattern::parse("b.localhost").unwrap()];
+    let edge = Edge::new(vec![elsewhere, rated("all", "5/h", &[])]);
+    let rules = edge.limits.rules.load();
+    let mut model = (*route("a").model).clone();
+    assert_eq!(of_all_hosts(&rules, &route("a")).len(), 1);
+    model.routes.clear();
+    let bare = Route::new(
+        route("a").app.clone(),
+        Arc::new(model),
+        crate::tenant::identity(&route("a").model).unwrap(),
+    );
+    assert_eq!(of_all_hosts(&rules, &bare).len(), 2);
+}
+
+#[test]
 fn a_limit_that_keeps_its_name_keeps_its_counts_and_one_that_goes_loses_them() {
     let edge = Edge::new(vec![rated("a", "2/h", &["/a"]), rated("b", "2/h", &["/b"])]);
     assert_eq!((edge.passes("/a"), edge.passes("/b")), (2, 2));

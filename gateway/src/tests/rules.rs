@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use config::link::{Instance, Status, ToRevive};
 use config::model::{
-    App, Backend, Filter, HeaderChange, PathChange, PathPrefix, Protocol, Redirect, RequestMatch, Rewrite,
-    Rule, Then, WakeMode, WakePolicy,
+    App, AppId, Backend, Filter, HeaderChange, PathChange, PathPrefix, Protocol, Redirect, RequestMatch,
+    Rewrite, Rule, Then, WakeMode, WakePolicy,
 };
 use config::settings::Gateway;
 use http::{Request, Response};
@@ -391,6 +391,27 @@ fn nobody_is_sent_back_to_a_host_that_no_rule_names() {
         edge.change("a", app_end.awake()).await;
         app_end.arrived().await.pop().unwrap().answer().await;
         assert_eq!(held.answer().await, "200");
+    });
+}
+
+#[test]
+fn an_app_of_a_cluster_at_any_host_shows_its_wake() {
+    run(async {
+        let wake = WakePolicy { mode: WakeMode::Page, ..app("a").wake };
+        let id = AppId::from_object("shop", "web");
+        let of_cluster = App { id: id.clone(), routes: Vec::new(), wake, ..app("a") };
+        let backend = Backend { app: Some(id.clone()), ..to("a") };
+        let then = Then { backends: vec![backend], ..Then::default() };
+        let mut edge = edge([(of_cluster, ASLEEP)], then).await;
+        let asked = edge.say(0, "GET /api HTTP/1.1\r\nHost: any.host\r\nAccept: text/html").await;
+        let page = asked.whole().await;
+        assert_eq!(edge.says().await, ToRevive::Wake { app: id });
+        let link = page.split('"').find(|text| text.starts_with("/.loco/events?")).unwrap();
+        let mut events = h2c::Caller::connect(&edge).await;
+        let link = link.replace("&amp;", "&");
+        events.write(&format!("GET {link} HTTP/1.1\r\nHost: any.host\r\n\r\n")).await;
+        let head = events.read_until("event: progress").await;
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     });
 }
 
