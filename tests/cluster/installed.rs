@@ -64,6 +64,20 @@ async fn it_becomes_ready_and_says_so() {
     }
 }
 
+/// What revive asks for, the chart lets it.
+#[tokio::test]
+async fn nothing_that_revive_asks_for_is_forbidden() {
+    if !is_there() {
+        return;
+    }
+    let _edge = Edge::installed().await;
+    let pods = format!("--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=revive");
+    let logs = kubectl(&["logs", &pods, "--namespace", HOME, "--tail=-1"]).await;
+    let logs = logs.unwrap_or_else(|error| panic!("{error}"));
+    let refused: Vec<&str> = logs.lines().filter(|line| line.to_lowercase().contains("forbidden")).collect();
+    assert!(!logs.is_empty() && refused.is_empty(), "{refused:#?}");
+}
+
 /// An upgrade that changes nothing keeps keys, tokens and certificates, and restarts nobody.
 #[tokio::test]
 async fn an_upgrade_keeps_what_was_made() {
