@@ -1,8 +1,10 @@
 //! Runs helm.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
@@ -43,9 +45,12 @@ pub(crate) fn template(values: &str) -> Result<Vec<Value>, String> {
     Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
 }
 
-/// The objects of these values, which are right.
+/// The objects of these values, which are right. Made once for all tests: helm makes keys each time, which takes seconds.
 pub(crate) fn rendered(values: &str) -> Vec<Value> {
-    template(values).unwrap_or_else(|error| panic!("{error}"))
+    static MADE: Mutex<BTreeMap<String, Arc<OnceLock<Vec<Value>>>>> = Mutex::new(BTreeMap::new());
+    let made =
+        MADE.lock().unwrap_or_else(PoisonError::into_inner).entry(values.to_owned()).or_default().clone();
+    made.get_or_init(|| template(values).unwrap_or_else(|error| panic!("{error}"))).clone()
 }
 
 /// What helm's own check finds.
