@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Dev(Dev),
     Check(Check),
+    Export(Export),
     Admin(Admin),
 }
 
@@ -61,4 +62,83 @@ pub(crate) struct Check {
     /// As JSON, for editors and scripts
     #[arg(long)]
     pub json: bool,
+}
+
+/// Print the Kubernetes YAML of a file of apps
+///
+/// An app with `command` becomes a Deployment, a Service, an HTTPRoute and a SleepPolicy; one with `upstreams`
+/// a Service with its EndpointSlices, and an HTTPRoute. Limits become a LimitPolicy beside the Gateway.
+/// What Kubernetes has no word for is said on stderr, with what to do about it.
+///
+/// Exit status: 0 if there is YAML (there may be warnings), 1 if not.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "For example: loco-edge export --namespace shop --image hello=example.com/hello:1 | kubectl apply -f -"
+)]
+pub(crate) struct Export {
+    /// The file of apps
+    #[arg(default_value = "apps.toml")]
+    pub file: PathBuf,
+    /// Where the objects are to be; without it, wherever they are applied
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The Gateway that lets requests in; without a namespace it is where the objects are
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "loco-edge/edge")]
+    pub gateway: GatewayRef,
+    /// The image of an app; once for each
+    #[arg(long, value_name = "APP=IMAGE")]
+    pub image: Vec<AppImage>,
+}
+
+/// A Gateway by its name.
+#[derive(Clone, Debug)]
+pub(crate) struct GatewayRef {
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl std::str::FromStr for GatewayRef {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (namespace, name) = match text.split_once('/') {
+            Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
+            None => (None, text.to_owned()),
+        };
+        let right = is_name(&name) && namespace.as_deref().is_none_or(is_name);
+        if right { Ok(Self { namespace, name }) } else { Err("NAMESPACE/NAME, or NAME") }
+    }
+}
+
+/// A name of Kubernetes (RFC 1123, section 2.1).
+fn is_name(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    let end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.len() <= 253 && text.bytes().all(inner) && text.starts_with(end) && text.ends_with(end)
+}
+
+/// An app's image.
+#[derive(Clone, Debug)]
+pub(crate) struct AppImage {
+    /// The app's name.
+    pub app: String,
+    /// The image.
+    pub image: String,
+}
+
+impl std::str::FromStr for AppImage {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((app, image)) if !app.is_empty() && !image.is_empty() => {
+                Ok(Self { app: app.to_owned(), image: image.to_owned() })
+            }
+            Some(_) | None => {
+                Err("an app's name, '=' and its image, such as hello=registry.example.com/hello:1")
+            }
+        }
+    }
 }

@@ -1,15 +1,17 @@
 //! `loco-edge`: an edge gateway with scale-to-zero built in.
 //!
 //! ```text
-//!   loco-edge dev apps.toml     both halves in one process, apps are local programs
-//!   loco-edge check apps.toml   every mistake in a file at once
-//!   loco-edge admin apps        look at a running edge, and tell it what to do
+//!   loco-edge dev apps.toml      both halves in one process, apps are local programs
+//!   loco-edge check apps.toml    every mistake in a file at once
+//!   loco-edge export apps.toml   its apps as Kubernetes YAML
+//!   loco-edge admin apps         look at a running edge, and tell it what to do
 //! ```
 
 mod admin;
 mod check;
 mod cli;
 mod dev;
+mod export;
 mod files;
 mod logging;
 mod ports;
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Dev(args) => dev::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Admin(args) => admin::run(&args),
     }
 }

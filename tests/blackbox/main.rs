@@ -18,6 +18,7 @@ mod check;
 mod claims;
 mod crowds;
 mod ending;
+mod export;
 mod faults;
 mod following;
 mod framing;
