@@ -12,6 +12,7 @@ pub mod crd;
 #[cfg(test)]
 mod fixtures;
 pub mod index;
+pub mod keep;
 pub mod lease;
 pub mod room;
 pub mod settings;

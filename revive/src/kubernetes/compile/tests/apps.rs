@@ -170,11 +170,7 @@ fn a_workload_stands_as_its_objects_say() {
         Standing::Up,
         "we made it again, and have not come to say so"
     );
-    assert_eq!(
-        standing(&[back.replace("image: app", "image: next"), record()].concat()),
-        up(),
-        "a deploy"
-    );
+    assert_eq!(standing(&[back.replace("image: app", "image: next"), record()].concat()), up(), "a deploy");
 }
 
 #[test]
