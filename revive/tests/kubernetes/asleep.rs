@@ -93,11 +93,11 @@ on_cluster!(what_would_lose_data_is_not_put_to_sleep, rig, {
     let instance = rig.adopt(&app);
     rig.platform.submit(Command::Stop { instance, depth: Depth::Deep });
     let lost = rig.hears("what would be lost", |report| match report {
-        Report::Noted { note: Note::WouldLoseData(what), .. } => Some(what.clone()),
+        Report::Noted { note: Note::WouldLoseData(Depth::Light, what), .. } => Some(what.clone()),
         Report::Noted { .. } | Report::Happened { .. } | Report::Stands { .. } => None,
     });
     assert!(lost.await.contains("whenScaled"));
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
     assert_eq!(rig.workload(StatefulSet, "data").await.unwrap()["spec"]["replicas"], 1);
 });
 
@@ -108,7 +108,7 @@ on_cluster!(a_leader_of_an_earlier_epoch_puts_nothing_to_sleep, rig, {
     rig.ready(instance).await;
     rig.next_leader(7);
     rig.platform.know(vec![app.clone()]);
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
     let instance = rig.adopt(&app);
     rig.ready(instance).await;
     rig.put_to_sleep(instance, Depth::Light).await;
@@ -116,11 +116,11 @@ on_cluster!(a_leader_of_an_earlier_epoch_puts_nothing_to_sleep, rig, {
     rig.ready(instance).await;
     rig.next_leader(2);
     rig.platform.know(vec![app.clone()]);
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
     let instance = rig.adopt(&app);
     rig.ready(instance).await;
     rig.put_to_sleep(instance, Depth::Deep).await;
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
     assert_eq!(rig.workload(Deployment, "fenced").await.unwrap()["spec"]["replicas"], 1);
     assert_eq!(rig.record(&app).await.unwrap().spec.epoch, 7);
 });

@@ -9,6 +9,7 @@
 )]
 
 mod asleep;
+mod away;
 mod failing;
 mod managers;
 mod others;

@@ -4,7 +4,7 @@ use config::link::Depth;
 use config::model::WorkloadKind::Deployment;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use revive::kubernetes::crd::{RestSpec, TOMBSTONE};
-use revive::platform::{Event, Standing};
+use revive::platform::{Rest, Standing};
 use serde_json::json;
 
 use crate::on_cluster;
@@ -18,7 +18,7 @@ on_cluster!(a_deploy_while_asleep_wakes, rig, {
     let mut next = workload(Deployment, "app", 1, pod(json!({ "env": version })));
     next["spec"].as_object_mut().unwrap().remove("replicas");
     rig.apply("owner", next).await;
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
     let instance = rig.adopt(&app);
     rig.ready(instance).await;
     let now = rig.workload(Deployment, "app").await.unwrap();
@@ -26,7 +26,7 @@ on_cluster!(a_deploy_while_asleep_wakes, rig, {
 
     rig.put_to_sleep(instance, Depth::Deep).await;
     rig.apply("owner", workload(Deployment, "app", 1, pod(json!({})))).await;
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
     let instance = rig.adopt(&app);
     rig.ready(instance).await;
 });
@@ -47,11 +47,11 @@ on_cluster!(a_scale_by_hand_wakes_and_puts_to_sleep, rig, {
     let scale = |to: i32| Patch::Merge(json!({ "spec": { "replicas": to } }));
     let api = rig.workloads(Deployment);
     api.patch_scale("app", &PatchParams::default(), &scale(1)).await.unwrap();
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
     let instance = rig.adopt(&app);
     rig.ready(instance).await;
     api.patch_scale("app", &PatchParams::default(), &scale(0)).await.unwrap();
-    rig.stands(&app, &Standing::Asleep(Depth::Light)).await;
+    rig.is_put_down(instance, Rest::Asleep(Depth::Light)).await;
 });
 
 on_cluster!(what_its_owner_deletes_is_gone, rig, {
@@ -60,13 +60,13 @@ on_cluster!(what_its_owner_deletes_is_gone, rig, {
     rig.delete(Deployment, "app").await;
     rig.stands(&app, &Standing::Nothing).await;
     let instance = rig.start(&app);
-    rig.happens(instance, |event| matches!(event, Event::NotCreated(_)).then_some(())).await;
+    rig.is_put_down(instance, Rest::Nothing).await;
     rig.apply("owner", workload(Deployment, "app", 1, pod(json!({})))).await;
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
     let instance = rig.adopt(&app);
     rig.ready(instance).await;
     rig.delete(Deployment, "app").await;
-    rig.stands(&app, &Standing::Nothing).await;
+    rig.is_put_down(instance, Rest::Nothing).await;
 });
 
 on_cluster!(with_its_service_goes_all_that_is_kept_of_a_sleeping_app, rig, {
@@ -89,7 +89,7 @@ on_cluster!(a_record_deleted_by_mistake_leaves_what_it_saved, rig, {
     // By hand: kubectl get … -o jsonpath='{.spec.saved}' | kubectl create -f -
     let object = serde_json::from_value(saved).unwrap();
     rig.workloads(Deployment).create(&PostParams::default(), &object).await.unwrap();
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
 });
 
 on_cluster!(the_next_leader_finds_what_sleeps_and_what_was_half_done, rig, {
@@ -114,7 +114,7 @@ on_cluster!(the_next_leader_finds_what_sleeps_and_what_was_half_done, rig, {
     rig.records().patch("deployment-app", &PatchParams::default(), &Patch::Merge(half)).await.unwrap();
     rig.next_leader(3);
     rig.platform.know(vec![app.clone()]);
-    rig.stands(&app, &Standing::Up).await;
+    rig.stands_up(&app).await;
     let record = rig.record(&app).await.unwrap();
     assert_eq!((record.spec.rest, record.spec.saved), (RestSpec::Awake, None));
 });

@@ -15,7 +15,7 @@ use kube::{Client, CustomResourceExt};
 use revive::kubernetes::crd::{self, SleepRecord};
 use revive::platform::kubernetes::sight::Changes;
 use revive::platform::kubernetes::{Access, KubernetesPlatform, Place, Settings, View};
-use revive::platform::{Command, Event, Platform, Report, Standing};
+use revive::platform::{Command, Event, Platform, Report, Rest, Standing};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -142,7 +142,7 @@ impl Rig {
     }
 
     pub(crate) fn app(&self, kind: WorkloadKind, name: &str) -> Arc<App> {
-        Arc::new(app(&self.namespace, kind, name))
+        Arc::new(an_app(&self.namespace, kind, name))
     }
 
     fn instance(&mut self) -> Instance {
@@ -175,7 +175,7 @@ impl Rig {
         let place = Place::of(&app).unwrap();
         self.until("the workload is seen", |view| view.sight.workload(&place).is_some()).await;
         self.platform.know(vec![Arc::clone(&app)]);
-        self.stands(&app, &Standing::Up).await;
+        self.stands_up(&app).await;
         let instance = self.adopt(&app);
         self.ready(instance).await;
         (app, instance)
@@ -188,6 +188,10 @@ impl Rig {
             assert!(begun.elapsed() < LONG, "waited too long until {what}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    pub(crate) async fn is_put_down(&mut self, instance: Instance, rest: Rest) {
+        self.happens(instance, |event| (*event == Event::PutDown(rest)).then_some(())).await;
     }
 
     pub(crate) async fn ready(&mut self, instance: Instance) {
@@ -210,6 +214,15 @@ impl Rig {
             (*app == id && standing == wanted).then_some(())
         };
         self.hears(&format!("that it stands {wanted:?}"), pick).await;
+    }
+
+    pub(crate) async fn stands_up(&mut self, app: &Arc<App>) {
+        let id = app.id.clone();
+        let pick = |report: &Report| match report {
+            Report::Stands { app, standing: Standing::Up { .. } } => (*app == id).then_some(()),
+            Report::Stands { .. } | Report::Happened { .. } | Report::Noted { .. } => None,
+        };
+        self.hears("that it stands up", pick).await;
     }
 
     /// Waits for a report; those before it are passed over.
@@ -300,7 +313,7 @@ pub(crate) fn pod(container: Value) -> Value {
     json!({ "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 1, "containers": [app] })
 }
 
-fn app(namespace: &str, kind: WorkloadKind, name: &str) -> App {
+pub(crate) fn an_app(namespace: &str, kind: WorkloadKind, name: &str) -> App {
     let label = |text| Label::parse(text).unwrap();
     let own = AppName::parse(name).unwrap();
     let host = HostPattern::parse(&format!("{name}.localhost")).unwrap();

@@ -20,9 +20,10 @@ use super::pods::{self, Look};
 use super::record::NotCommitted;
 use super::sight::Changes;
 use super::sleep::Rested;
+use super::standing::How;
 use super::wake::{Kept, NotWoken};
 use super::words::{Word, Words};
-use crate::platform::{Command, Event, Exit, Note, Report, Reports, Standing};
+use crate::platform::{Command, Event, Exit, Note, Report, Reports, Rest, Standing};
 
 /// Longer than watches lag behind.
 const LAG: Duration = Duration::from_secs(2);
@@ -275,22 +276,16 @@ impl Hub {
                 self.put(place, Job::Wake(tries + 1));
             }
             Err(NotWoken::Failed(failure, why)) => self.failed(place, failure, why),
-            Err(NotWoken::Nothing) => {
-                self.failed(place, Failure::NotStarted, "there is nothing to make it of".to_owned());
-                self.rests_as(place, Standing::Nothing, Tell::Yes);
-            }
+            Err(NotWoken::Nothing) => self.put_down(place, Rest::Nothing),
         }
     }
 
-    fn adopted(&mut self, place: &Place, adopted: Result<Standing, NotCommitted>) {
+    fn adopted(&mut self, place: &Place, adopted: Result<How, NotCommitted>) {
         match adopted {
             // A put back workload runs until it is told to stop.
-            Ok(Standing::Up | Standing::PutBack) => self.woken(place, 0, Ok(())),
-            Ok(standing @ (Standing::Asleep(_) | Standing::Nothing)) => {
-                let Some(Life { stage: Stage::With(up), .. }) = self.lives.get(place) else { return };
-                let instance = up.instance;
-                self.ended(place, instance, standing, Tell::Yes);
-            }
+            Ok(How::Up | How::PutBack) => self.woken(place, 0, Ok(())),
+            Ok(How::Asleep(depth)) => self.put_down(place, Rest::Asleep(depth)),
+            Ok(How::Nothing) => self.put_down(place, Rest::Nothing),
             Err(error) => self.failed(place, Failure::NotStarted, error.to_string()),
         }
     }
@@ -306,20 +301,20 @@ impl Hub {
                 life.kept = kept;
                 self.words.say(place, Word::Asleep(rests, lost.clone()));
                 if let Some(what) = lost {
-                    self.tell(Report::Noted { app: id, note: Note::WouldLoseData(what) });
+                    self.tell(Report::Noted { app: id, note: Note::WouldLoseData(Depth::Deep, what) });
                 }
-                (Standing::Asleep(rests), if rests == *depth { Tell::No } else { Tell::Yes })
+                (How::Asleep(rests), if rests == *depth { Tell::No } else { Tell::Yes })
             }
             Ok(Rested::WouldLoseData(what)) => {
                 self.words.say(place, Word::WouldLoseData(what.clone()));
-                self.tell(Report::Noted { app: id, note: Note::WouldLoseData(what) });
-                (Standing::Up, Tell::Yes)
+                self.tell(Report::Noted { app: id, note: Note::WouldLoseData(Depth::Light, what) });
+                (How::Up, Tell::Yes)
             }
-            Ok(Rested::Deployed) => (Standing::Up, Tell::Yes),
-            Ok(Rested::Nothing) => (Standing::Nothing, Tell::Yes),
+            Ok(Rested::Deployed) => (How::Up, Tell::Yes),
+            Ok(Rested::Nothing) => (How::Nothing, Tell::Yes),
             Err(error) => {
                 tracing::warn!(%place, %error, "it was not put to sleep");
-                (Standing::Up, Tell::Yes)
+                (How::Up, Tell::Yes)
             }
         };
         match instance {
@@ -333,18 +328,32 @@ impl Hub {
     }
 
     /// It has no instance, and stands so.
-    fn rests_as(&mut self, place: &Place, standing: Standing, tell: Tell) {
+    fn rests_as(&mut self, place: &Place, standing: How, tell: Tell) {
         let Some(life) = self.lives.get_mut(place) else { return };
-        life.stage = Stage::Without(Some(standing.clone()));
+        life.stage = Stage::Without(Some(standing));
         self.rising.remove(place);
         let app = life.app.id.clone();
         if tell == Tell::Yes {
+            let standing = self.standing(place, standing);
             self.tell(Report::Stands { app, standing });
         }
     }
 
+    fn standing(&self, place: &Place, how: How) -> Standing {
+        match how {
+            How::Up => {
+                let look = self.seen(place);
+                let ready = look.at.iter().filter(|at| at.ready);
+                Standing::Up { endpoints: ready.map(|at| SocketAddr::new(at.ip, at.port).into()).collect() }
+            }
+            How::Asleep(depth) => Standing::Asleep(depth),
+            How::PutBack => Standing::PutBack,
+            How::Nothing => Standing::Nothing,
+        }
+    }
+
     /// It has been found out how an app stands that has no instance.
-    fn stands(&mut self, place: &Place, standing: Standing) {
+    fn stands(&mut self, place: &Place, standing: How) {
         let Some(life) = self.lives.get(place) else { return };
         match &life.stage {
             Stage::Without(told) if told.as_ref() != Some(&standing) => {
@@ -366,8 +375,8 @@ impl Hub {
             Stage::With(_) => self.look(place),
             Stage::Leaving(Leaving::Told(_)) => {}
             Stage::Leaving(Leaving::Down(instance, standing, tell)) => {
-                let (instance, standing, tell) = (*instance, standing.clone(), *tell);
-                let stays = standing == Standing::Up;
+                let (instance, standing, tell) = (*instance, *standing, *tell);
+                let stays = standing == How::Up;
                 if stays || self.seen(place).alive == 0 {
                     self.ended(place, instance, standing, tell);
                 }
@@ -386,9 +395,9 @@ impl Hub {
         // What never slept has nothing to be asked for.
         let plain = match (&print, &life.kept) {
             ((Some(seen), None), Kept::Unknown) if !seen.leaving => {
-                Some(if seen.replicas > 0 { Standing::Up } else { Standing::Asleep(Depth::Light) })
+                Some(if seen.replicas > 0 { How::Up } else { How::Asleep(Depth::Light) })
             }
-            ((None, None), Kept::Unknown) => Some(Standing::Nothing),
+            ((None, None), Kept::Unknown) => Some(How::Nothing),
             _ => None,
         };
         life.settled = Some(print);
@@ -456,16 +465,28 @@ impl Hub {
     /// Nothing of an instance runs any more, and we have not put it down.
     fn over(&mut self, place: &Place, instance: Instance) {
         let seen = self.cx.sight.workload(place).filter(|seen| !seen.leaving);
-        let (standing, tell) = match seen {
-            None => (Standing::Nothing, Tell::Yes),
-            Some(seen) if seen.replicas == 0 => (Standing::Asleep(Depth::Light), Tell::Yes),
+        match seen {
+            None => self.put_down(place, Rest::Nothing),
+            Some(seen) if seen.replicas == 0 => self.put_down(place, Rest::Asleep(Depth::Light)),
             // It will be back, whoever asks for it.
-            Some(_) => (Standing::Up, Tell::No),
-        };
-        self.ended(place, instance, standing, tell);
+            Some(_) => self.ended(place, instance, How::Up, Tell::No),
+        }
     }
 
-    fn ended(&mut self, place: &Place, instance: Instance, standing: Standing, tell: Tell) {
+    /// Somebody else has put it down, and left this.
+    fn put_down(&mut self, place: &Place, rest: Rest) {
+        let Some(Life { app, stage: Stage::With(up), .. }) = self.lives.get(place) else { return };
+        let (id, instance) = (app.id.clone(), up.instance);
+        self.instances.remove(&instance);
+        self.report(&id, instance, Event::PutDown(rest));
+        let standing = match rest {
+            Rest::Asleep(depth) => How::Asleep(depth),
+            Rest::Nothing => How::Nothing,
+        };
+        self.rests_as(place, standing, Tell::No);
+    }
+
+    fn ended(&mut self, place: &Place, instance: Instance, standing: How, tell: Tell) {
         let Some(id) = self.lives.get(place).map(|life| life.app.id.clone()) else { return };
         self.instances.remove(&instance);
         self.report(&id, instance, Event::Exited(Exit::Unknown));
@@ -488,7 +509,7 @@ impl Hub {
 }
 
 /// The workload of an instance is down: its pods go.
-fn life_leaves(life: Option<&mut Life>, instance: Instance, standing: Standing, tell: Tell) {
+fn life_leaves(life: Option<&mut Life>, instance: Instance, standing: How, tell: Tell) {
     let Some(life) = life else { return };
     match life.stage {
         Stage::Leaving(Leaving::Told(ours)) if ours == instance => {

@@ -15,10 +15,9 @@ use super::life::Job;
 use super::place::Place;
 use super::record::{self, NotCommitted};
 use super::sleep::{self as put_down, Rested};
-use super::standing::{self, Judged, Mend};
+use super::standing::{self, How, Judged, Mend};
 use super::trouble::Trouble;
 use super::wake::{self, Kept, NotWoken};
-use crate::platform::Standing;
 
 /// The wait before the second try; each is twice as long as the one before, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
@@ -31,7 +30,7 @@ pub(super) enum Done {
     /// Of `Wake`.
     Woken(u32, Result<(), NotWoken>),
     /// Of `Adopt`.
-    Adopted(Result<Standing, NotCommitted>),
+    Adopted(Result<How, NotCommitted>),
     /// Of `Rest`.
     Rested(Job, Result<Rested, NotCommitted>),
     /// Of `Settle`.
@@ -105,12 +104,12 @@ fn wait(tries: u32) -> Duration {
 }
 
 /// What somebody has deployed without replicas, because it slept, gets those it had.
-async fn adopt(cx: &Context, place: &Place) -> Result<Standing, NotCommitted> {
+async fn adopt(cx: &Context, place: &Place) -> Result<How, NotCommitted> {
     if cx.sight.workload(place).is_some_and(|seen| seen.replicas > 0 && !seen.leaving) {
-        return Ok(Standing::Up);
+        return Ok(How::Up);
     }
     let (judged, kept) = settle(cx, place).await?;
-    if judged.standing == Standing::Up {
+    if judged.standing == How::Up {
         wake::wake(cx, place, kept).await.map_err(|not| match not {
             NotWoken::Away(why) => Trouble::Away(why),
             NotWoken::Failed(_, message) => Trouble::Refused { code: 0, message },

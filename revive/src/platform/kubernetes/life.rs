@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::context::Settings;
 use super::failure::{Ail, Outlook};
 use super::sight::{Seen, SeenRecord};
+use super::standing::How;
 use super::wake::Kept;
-use crate::platform::Standing;
 
 /// One app.
 pub(super) struct Life {
@@ -43,7 +43,7 @@ pub(super) struct Running {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Stage {
     /// It has no instance; how it stands, as far as that has been told.
-    Without(Option<Standing>),
+    Without(Option<How>),
     /// It has one, which was to come up.
     With(Up),
     /// Its instance is to end.
@@ -56,7 +56,7 @@ pub(super) enum Leaving {
     /// The workload is being put down.
     Told(Instance),
     /// It is down, so that its pods will go; then it stands so, which is told if it was not asked for.
-    Down(Instance, Standing, Tell),
+    Down(Instance, How, Tell),
 }
 
 /// Whether somebody must hear of a standing.

@@ -86,7 +86,8 @@ pub struct KubernetesPlatform {
 
 impl KubernetesPlatform {
     /// A platform for the leader of this epoch. Must be called within a tokio runtime, in which everything then runs.
-    /// Until [`Self::know`] is called it says nothing.
+    /// Until [`Self::know`] is called it says nothing. The client should not try again by itself
+    /// (`kube::Config::default_retry`): it would keep from us that the API server is away.
     pub fn new(
         client: Client,
         view: View,

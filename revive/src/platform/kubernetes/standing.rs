@@ -5,12 +5,24 @@ use serde_json::Value;
 
 use super::saved::{generation, leaving, ours, replicas, replicas_by, spec_hash};
 use crate::kubernetes::crd::{RestSpec, SleepRecordSpec};
-use crate::platform::Standing;
+
+/// How a workload stands: [`crate::platform::Standing`], but for its endpoints, which are its pods' to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// It runs, or is about to, because somebody wants it to.
+    Up,
+    /// It has no replicas, or is not there and can be made again.
+    Asleep(Depth),
+    /// It was put back by something that does not know that it sleeps.
+    PutBack,
+    /// There is nothing.
+    Nothing,
+}
 
 /// How a workload stands, and what is to be put right in its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Judged {
-    pub(super) standing: Standing,
+    pub(super) standing: How,
     /// What the record should say.
     pub(super) mend: Mend,
 }
@@ -36,31 +48,31 @@ pub(super) fn judge(record: Option<&SleepRecordSpec>, object: Option<&Value>) ->
         (None, Some(object)) if !leaving(object) => keep(by_replicas(object)),
         // One that is on its way out is as good as gone.
         (_, _) => match rest {
-            RestSpec::Deep => keep(Standing::Asleep(Depth::Deep)),
-            RestSpec::Awake => keep(Standing::Nothing),
+            RestSpec::Deep => keep(How::Asleep(Depth::Deep)),
+            RestSpec::Awake => keep(How::Nothing),
             // Its owner has deleted it: when he makes it again, he means it to run.
-            RestSpec::Light => Judged { standing: Standing::Nothing, mend: Mend::Rests(RestSpec::Awake) },
+            RestSpec::Light => Judged { standing: How::Nothing, mend: Mend::Rests(RestSpec::Awake) },
         },
     }
 }
 
-fn keep(standing: Standing) -> Judged {
+fn keep(standing: How) -> Judged {
     Judged { standing, mend: Mend::Nothing }
 }
 
-fn by_replicas(object: &Value) -> Standing {
-    if replicas(object) > 0 { Standing::Up } else { Standing::Asleep(Depth::Light) }
+fn by_replicas(object: &Value) -> How {
+    if replicas(object) > 0 { How::Up } else { How::Asleep(Depth::Light) }
 }
 
 fn light(record: &SleepRecordSpec, object: &Value) -> Judged {
     let same = record.spec_hash == spec_hash(object);
     match (same, replicas(object)) {
-        (true, 0) => keep(Standing::Asleep(Depth::Light)),
+        (true, 0) => keep(How::Asleep(Depth::Light)),
         // Somebody else has changed what it is to run.
-        (false, _) => keep(Standing::Up),
+        (false, _) => keep(How::Up),
         // The sleep that the record tells of has not come about, and nobody holds requests for it any more.
         (true, _) if is_it(record, object) && record.generation == generation(object) => {
-            Judged { standing: Standing::Up, mend: Mend::Rests(RestSpec::Awake) }
+            Judged { standing: How::Up, mend: Mend::Rests(RestSpec::Awake) }
         }
         (true, now) => keep(brought_back(record, object, now)),
     }
@@ -69,9 +81,9 @@ fn light(record: &SleepRecordSpec, object: &Value) -> Judged {
 /// The replicas of a workload that sleeps lightly are no longer 0. Who scales by hand leaves no manager of the replicas
 /// behind: scaling to 0 has taken them from everybody, and the server gives them to nobody new (tried with 1.37). Nor do
 /// we. Who applies all of it has them again, and if he says what he always said, he does not know that it sleeps.
-fn brought_back(record: &SleepRecordSpec, object: &Value, now: i32) -> Standing {
+fn brought_back(record: &SleepRecordSpec, object: &Value, now: i32) -> How {
     let applied = !replicas_by(object).is_empty() && !ours(object);
-    if applied && now == record.replicas { Standing::PutBack } else { Standing::Up }
+    if applied && now == record.replicas { How::PutBack } else { How::Up }
 }
 
 fn deep(record: &SleepRecordSpec, object: &Value) -> Judged {
@@ -82,10 +94,10 @@ fn deep(record: &SleepRecordSpec, object: &Value) -> Judged {
     }
     if ours(object) {
         // We have made it again, and not come to say so.
-        return Judged { standing: Standing::Up, mend: Mend::Rests(RestSpec::Awake) };
+        return Judged { standing: How::Up, mend: Mend::Rests(RestSpec::Awake) };
     }
     let same = record.spec_hash == spec_hash(object) && replicas(object) == record.replicas;
-    keep(if same { Standing::PutBack } else { Standing::Up })
+    keep(if same { How::PutBack } else { How::Up })
 }
 
 /// Whether it is the very object that was put to sleep, and none that was made later.

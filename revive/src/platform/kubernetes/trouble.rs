@@ -4,7 +4,7 @@ use config::link::Failure;
 
 /// What went wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// There is no such object.
     #[error("it is not there")]
     NotFound,
@@ -26,7 +26,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// What it means for an app that was to be woken.
-    pub fn failure(&self) -> Failure {
+    pub(super) fn failure(&self) -> Failure {
         match self {
             Self::Refused { message, .. } => refused(message),
             Self::NotFound | Self::Conflict(_) => Failure::NotStarted,

@@ -4,9 +4,9 @@ use config::link::Depth::{Deep, Light};
 use config::model::{Workload, WorkloadKind};
 use serde_json::{Value, json};
 
+use super::How::{self, Asleep, Nothing, PutBack, Up};
 use super::{Mend, judge};
 use crate::kubernetes::crd::{RestSpec, SleepRecordSpec};
-use crate::platform::Standing::{self, Asleep, Nothing, PutBack, Up};
 use crate::platform::kubernetes::Place;
 use crate::platform::kubernetes::cluster::MANAGER;
 use crate::platform::kubernetes::record::empty;
@@ -46,7 +46,7 @@ fn how_a_workload_stands() {
         object
     };
     let mend = |rest| Mend::Rests(rest);
-    let table: Vec<(&str, Option<Rest>, Option<Value>, Standing, Mend)> = vec![
+    let table: Vec<(&str, Option<Rest>, Option<Value>, How, Mend)> = vec![
         ("nothing was ever there", None, None, Nothing, Mend::Nothing),
         ("it runs", None, Some(object("a", 1, 2, "v1", None)), Up, Mend::Nothing),
         ("scaled to 0 by hand", None, Some(object("a", 1, 0, "v1", None)), Asleep(Light), Mend::Nothing),
