@@ -16,6 +16,7 @@ pub mod keep;
 pub mod lease;
 pub mod room;
 pub mod settings;
+pub mod sight;
 pub mod status;
 mod watch;
 
