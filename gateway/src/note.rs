@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use config::link::{Instance, Round};
+use config::link::{Instance, Round, ToRevive};
 use tokio::sync::mpsc;
 
 use crate::app::App;
 
 /// News from a serving thread. `Wanted` and `Touched` are sent once per app until they are read, `Unwanted` only
-/// when the last one held or the last one who followed leaves, `Quiesced` once per attempt to sleep, `Unreachable` once until the app's state is told anew or
-/// a connection succeeds: so the channel, though it has no fixed
-/// size, is bounded by the apps and by the held requests and followers, which are bounded themselves.
+/// when the last one held or the last one who followed leaves, `Quiesced` once per attempt to sleep, `Unreachable` once
+/// until the app's state is told anew or a connection succeeds, `Found` twice per instance: so the channel, though it has
+/// no fixed size, is bounded by the apps and by the held requests and followers, which are bounded themselves.
 #[derive(Debug)]
 pub enum Note {
     /// Somebody asks for the app.
@@ -21,8 +21,10 @@ pub enum Note {
     Touched(Arc<App>),
     /// Nobody listens where its current run does, it seems.
     Unreachable(Arc<App>, Instance),
-    /// Every thread has seen that it drains.
-    Quiesced(Arc<App>, Round),
+    /// Every thread has seen that it drains, as the link of this number wanted to know.
+    Quiesced(Arc<App>, Round, u64),
+    /// What probing has found.
+    Found(ToRevive),
 }
 
 /// Where notes go.

@@ -8,15 +8,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use config::link::{self, Activity, Depth, GatewayEnd, Round, Status, ToGateway, ToRevive};
 use config::model::{self, AppId};
-use http::header::InvalidHeaderValue;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::app::{App, Sent};
+use crate::attach::Figures;
+use crate::lease::Lease;
 use crate::limit::Limits;
 use crate::listen::Fleet;
 use crate::note::{Note, Notes};
 use crate::probe::Probers;
+use crate::shown::{CLUSTER, Cluster, Trust, shown};
 use crate::table::{Route, Table};
 use crate::tenant;
 use crate::worker::Order;
@@ -24,15 +26,36 @@ use crate::worker::Order;
 /// How long activity is gathered before revive is told; nothing is sent where nothing goes on.
 const ACTIVITY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// See the module.
+/// How long a link over a wire may take no message; then it is given up for another.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a Service's own address that refused is not tried again, while somebody waits for it.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Where revive is.
+#[derive(Debug)]
+pub enum Revive {
+    /// In this process: one link, and no lease.
+    Within(GatewayEnd),
+    /// Elsewhere: links come and go, each replaces the one before.
+    Beyond(mpsc::Receiver<GatewayEnd>),
+}
+
+/// See the module. It outlives its links.
 #[derive(Debug)]
 pub struct Session {
-    link: GatewayEnd,
+    link: Link,
+    links: mpsc::Receiver<GatewayEnd>,
+    /// The number of this link: answers to what another has asked are of no use.
+    number: u64,
+    lease: Lease,
+    /// What the apps' states were last made of.
+    trust: Trust,
     table: Arc<ArcSwap<Table>>,
     limits: Arc<Limits>,
     fleet: Arc<Fleet>,
     notes: Notes,
-    apps: HashMap<AppId, Arc<App>>,
+    figures: Figures,
+    apps: HashMap<AppId, Known>,
     /// Apps that a table took out, as long as a request is at them: one that comes back goes on as it was.
     departed: HashMap<AppId, Weak<App>>,
     /// The next app's place; places are not used again.
@@ -41,104 +64,246 @@ pub struct Session {
     touched: HashMap<AppId, Arc<App>>,
     /// When `touched` is sent.
     report_at: Option<Instant>,
+    /// When Services' own addresses that refused are tried again, because somebody waits for one.
+    try_at: Option<Instant>,
+}
+
+/// The link, if there is one.
+#[derive(Debug)]
+enum Link {
+    /// None: what was told last is all there is.
+    Gone,
+    /// One that has not told its table yet.
+    New(GatewayEnd),
+    /// One whose table is in use.
+    Heard(GatewayEnd),
+}
+
+impl Link {
+    /// What it says; `None` when it has ended. Where there is none, nothing is ever said.
+    async fn says(&mut self) -> Option<ToGateway> {
+        match self {
+            Self::Gone => std::future::pending().await,
+            Self::New(link) | Self::Heard(link) => link.rx.recv().await,
+        }
+    }
+}
+
+/// An app, and what is known of it.
+#[derive(Clone, Debug)]
+struct Known {
+    app: Arc<App>,
+    model: Arc<model::App>,
+    /// What revive told last.
+    told: Status,
+    cluster: Cluster,
+}
+
+impl Known {
+    fn shown(&self, trust: Trust) -> Status {
+        shown(&self.told, &self.model.source, trust, self.cluster)
+    }
 }
 
 impl Session {
     /// A session that has heard nothing yet.
     pub fn new(
-        link: GatewayEnd,
+        revive: Revive,
         table: Arc<ArcSwap<Table>>,
         limits: Arc<Limits>,
         fleet: Arc<Fleet>,
         notes: Notes,
+        figures: Figures,
     ) -> Self {
-        let probers = Probers::new(link.tx.clone());
+        let (link, links, lease, trust) = match revive {
+            // No other link comes.
+            Revive::Within(link) => (Link::New(link), mpsc::channel(1).1, Lease::Always, Trust::All),
+            Revive::Beyond(links) => (Link::Gone, links, Lease::none(), Trust::Nothing),
+        };
         Self {
             link,
+            links,
+            number: 0,
+            trust,
+            lease,
             table,
             limits,
             fleet,
+            probers: Probers::new(notes.clone()),
             notes,
+            figures,
             apps: HashMap::new(),
             departed: HashMap::new(),
             next_index: 0,
-            probers,
             touched: HashMap::new(),
             report_at: None,
+            try_at: None,
         }
     }
 
-    /// Runs until revive is gone. `ready` is told of the first table.
+    /// Runs for as long as it is let. `ready` is told of the first table.
     pub async fn run(mut self, mut notes: mpsc::UnboundedReceiver<Note>, ready: oneshot::Sender<()>) {
         let mut ready = Some(ready);
         loop {
-            let report_at = self.report_at;
-            let report = async {
-                match report_at {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            self.see_to_trust();
+            let timer = self.next_timer();
             tokio::select! {
-                message = self.link.rx.recv() => match message {
+                message = self.link.says() => match message {
                     Some(ToGateway::Table(table)) => {
                         self.replace(table).await;
                         // Whoever waited for the first table may have left.
                         let _left = ready.take().map(|ready| ready.send(()));
                     }
                     Some(ToGateway::Limits(limits)) => self.limit(limits).await,
-                    // Within one process nothing comes between the halves, so the endpoints it was told of are right.
-                    Some(ToGateway::Lease { .. }) => {}
+                    Some(ToGateway::Lease { renewal, valid }) => self.lease.granted(renewal, valid),
                     Some(ToGateway::State { app, status }) => self.change(&app, status).await,
-                    None => return,
+                    None => self.part(),
                 },
+                Some(link) = self.links.recv() => self.meet(link),
                 Some(note) = notes.recv() => self.note(note).await,
-                () = report => self.report().await,
+                () = sleep_until(timer) => self.tick().await,
             }
+        }
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        let timers = [self.report_at, self.try_at, self.lease.next(Instant::now())];
+        timers.into_iter().flatten().min()
+    }
+
+    async fn tick(&mut self) {
+        let now = Instant::now();
+        if self.report_at.is_some_and(|at| at <= now) {
+            self.report().await;
+        }
+        if self.try_at.is_some_and(|at| at <= now) {
+            self.try_again();
+        }
+        if let Some(question) = self.lease.renew(now) {
+            self.send(question).await;
+        }
+    }
+
+    /// Another link. What the one before told holds until this one has told its table.
+    fn meet(&mut self, link: GatewayEnd) {
+        self.link = Link::New(link);
+        self.number += 1;
+        self.lease.pause();
+    }
+
+    /// The link is gone. Apps are served on as they were told, for as long as there is a lease.
+    fn part(&mut self) {
+        self.link = Link::Gone;
+        self.lease.pause();
+    }
+
+    /// How far can be relied on what was told.
+    fn trust_now(&self) -> Trust {
+        match (self.lease.holds(Instant::now()), &self.link) {
+            (true, _) => Trust::All,
+            (false, Link::Heard(_)) => Trust::News,
+            (false, Link::New(_) | Link::Gone) => Trust::Nothing,
+        }
+    }
+
+    /// Has every app of a cluster show another state, if what was told can be relied on more than before, or less.
+    fn see_to_trust(&mut self) {
+        let trust = self.trust_now();
+        if trust == self.trust {
+            return;
+        }
+        self.trust = trust;
+        self.figures.lease(trust == Trust::All);
+        tracing::info!(?trust, "what revive has said of endpoints can be relied on so far");
+        let others = self.apps.values_mut().filter_map(|known| {
+            known.cluster = Cluster::Untried;
+            (known.app.state().status != known.shown(trust)).then(|| known.clone())
+        });
+        for known in others.collect::<Vec<_>>() {
+            self.show(&known);
+        }
+        for orders in &self.fleet.orders {
+            let _ended = orders.send(Order::LookAtAll);
         }
     }
 
     /// A new table. Apps that were there before go on as they are.
     async fn replace(&mut self, table: link::Table) {
-        let mut routes = Vec::with_capacity(table.apps.len());
+        let is_first = self.heard();
+        let generation = table.generation;
+        let (mut routes, mut refused) = (Vec::with_capacity(table.apps.len()), Vec::new());
         let mut apps = HashMap::with_capacity(table.apps.len());
-        let (mut states, mut refused) = (Vec::new(), Vec::new());
-        for (model, status) in table.apps {
-            let name = model.name.clone();
-            let route = match self.route(model, &status) {
-                Ok(route) => route,
-                Err(error) => {
-                    refused.push((name.to_string(), format!("its identity is no header value: {error}")));
-                    continue;
+        for (model, told) in table.apps {
+            let id = model.id.clone();
+            match self.route(model, &told) {
+                Ok(route) => {
+                    let (app, model) = (route.app.clone(), route.model.clone());
+                    apps.insert(id, Known { app, model, told, cluster: Cluster::Untried });
+                    routes.push(Arc::new(route));
                 }
-            };
-            apps.insert(route.app.id.clone(), route.app.clone());
-            states.push((route.app.clone(), status));
-            routes.push(Arc::new(route));
+                Err(why) => refused.push((format!("app/{id}"), why)),
+            }
         }
+        let states: Vec<Known> = apps.values().cloned().collect();
         let before = std::mem::replace(&mut self.apps, apps);
         let built = Table::build(routes, table.rules, &self.table.load());
         self.table.store(Arc::new(built.table));
-        tracing::info!(generation = table.generation, apps = self.apps.len(), "table in use");
         for (name, why) in built.refused {
             tracing::error!(%name, %why, "a rule is refused, and left as it was");
-            refused.push((name.to_string(), why.to_string()));
+            refused.push((format!("rule/{name}"), why.to_string()));
         }
+        tracing::info!(generation, apps = self.apps.len(), "table in use");
+        self.figures.table(generation);
         self.take_out(before);
-        for (app, status) in states {
-            self.apply(&app, status).await;
+        for known in states {
+            self.apply(&known, is_first).await;
         }
         for (id, round) in table.leaving {
             self.leave(id, round).await;
         }
-        self.send(ToRevive::InUse { generation: table.generation, refused }).await;
+        self.send(ToRevive::InUse { generation, refused }).await;
+        if is_first {
+            self.report_all().await;
+        }
+    }
+
+    /// The link has told its table. Whether it is its first: it knows nothing yet of what goes on here.
+    fn heard(&mut self) -> bool {
+        match std::mem::replace(&mut self.link, Link::Gone) {
+            Link::New(link) => {
+                self.link = Link::Heard(link);
+                self.probers.forget_findings();
+                self.lease.begin(Instant::now());
+                if self.trust == Trust::Nothing {
+                    self.trust = self.trust_now();
+                }
+                true
+            }
+            heard @ (Link::Heard(_) | Link::Gone) => {
+                self.link = heard;
+                false
+            }
+        }
+    }
+
+    /// Tells all that goes on.
+    async fn report_all(&mut self) {
+        let busy = self.apps.values().map(|known| &known.app).filter(|app| {
+            let Activity { app: _, open, held, idle_for } = app.activity();
+            open > 0 || held > 0 || idle_for.is_some()
+        });
+        self.touched = busy.map(|app| (app.id.clone(), app.clone())).collect();
+        if !self.touched.is_empty() {
+            self.report().await;
+        }
     }
 
     /// Of apps that the new table does not have, nothing more is let in: who has just looked at the old one is held, and
     /// is then routed once more.
-    fn take_out(&mut self, before: HashMap<AppId, Arc<App>>) {
+    fn take_out(&mut self, before: HashMap<AppId, Known>) {
         self.departed.retain(|_, app| app.strong_count() > 0);
-        for (id, gone) in before.into_iter().filter(|(id, _)| !self.apps.contains_key(id)) {
+        let before = before.into_iter().map(|(id, known)| (id, known.app));
+        for (id, gone) in before.filter(|(id, _)| !self.apps.contains_key(id)) {
             gone.set(Status::Asleep { depth: Depth::Deep });
             self.probers.end(&id);
             self.tell_threads(&gone);
@@ -147,8 +312,8 @@ impl Session {
     }
 
     /// Says what is open at an app that is about to be ended, once every thread lets in nothing more.
-    async fn leave(&self, app: AppId, round: Round) {
-        let known = self.apps.get(&app).cloned();
+    async fn leave(&mut self, app: AppId, round: Round) {
+        let known = self.apps.get(&app).map(|known| known.app.clone());
         match known.or_else(|| self.departed.get(&app)?.upgrade()) {
             Some(app) => self.quiesce(&app, round),
             None => {
@@ -166,47 +331,96 @@ impl Session {
         self.send(ToRevive::LimitsInUse { generation }).await;
     }
 
-    fn route(&mut self, model: Arc<model::App>, status: &Status) -> Result<Route, InvalidHeaderValue> {
-        let tenant = &model.tenant;
-        let identity = tenant::identity(&model).inspect_err(|error| {
+    /// A way to an app, which stays the same app if it was there before.
+    fn route(&mut self, model: Arc<model::App>, told: &Status) -> Result<Route, String> {
+        let identity = tenant::identity(&model).map_err(|error| {
+            let tenant = &model.tenant;
             tracing::error!(app = %model.name, org = %tenant.org, workspace = %tenant.workspace, region = %tenant.region, environment = %tenant.environment, %error, "left out of the table: its identity is no header value");
+            error.to_string()
         })?;
+        let there = self.apps.get(&model.id).map(|known| known.app.clone());
         let departed = || self.departed.get(&model.id)?.upgrade();
-        let app = self.apps.get(&model.id).cloned().or_else(departed).unwrap_or_else(|| {
+        let app = there.or_else(departed).unwrap_or_else(|| {
             let index = self.next_index;
             self.next_index += 1;
-            App::new(model.id.clone(), index, status.clone(), self.notes.clone())
+            let status = shown(told, &model.source, self.trust, Cluster::Untried);
+            App::new(model.id.clone(), index, status, self.notes.clone())
         });
         Ok(Route::new(app, model, identity))
     }
 
     async fn change(&mut self, id: &AppId, status: Status) {
         // A state may cross a table that no longer has the app.
-        let Some(app) = self.apps.get(id).cloned() else { return };
-        self.apply(&app, status).await;
+        let Some(known) = self.apps.get_mut(id) else { return };
+        (known.told, known.cluster) = (status, Cluster::Untried);
+        let known = known.clone();
+        self.apply(&known, false).await;
     }
 
-    /// A state takes effect.
-    async fn apply(&mut self, app: &Arc<App>, status: Status) {
-        app.set(status.clone());
-        match &status {
-            Status::Draining { round } => self.quiesce(app, *round),
+    /// What was told of an app takes effect; `anew` by a link that knows nothing yet of who waits.
+    async fn apply(&mut self, known: &Known, anew: bool) {
+        self.show(known);
+        let app = &known.app;
+        let asks = match &known.told {
+            Status::Draining { round } => {
+                self.quiesce(app, *round);
+                anew && app.is_wanted()
+            }
             // Those who came while it was put to sleep have asked already, but of a state that is past.
-            Status::Asleep { .. } if app.held() > 0 => {
-                self.send(ToRevive::Wake { app: app.id.clone() }).await
-            }
-            Status::Waking { probe: Some(probe), .. } => {
-                if let Some(route) = self.table.load().of_app(&app.id) {
-                    self.probers.begin(*probe, route);
-                }
-            }
-            Status::Asleep { .. } | Status::Waking { probe: None, .. } => {}
-            Status::Awake { .. } | Status::Failed { .. } => {}
-        }
-        if !matches!(status, Status::Waking { .. }) {
-            self.probers.end(&app.id);
+            Status::Asleep { .. } => app.held() > 0 || (anew && app.is_wanted()),
+            Status::Waking { .. } | Status::Failed { .. } => anew && app.is_wanted(),
+            Status::Awake { .. } => false,
+        };
+        if asks {
+            self.send(ToRevive::Wake { app: app.id.clone() }).await;
         }
         self.tell_threads(app);
+    }
+
+    /// Requests see its state, as far as it can be relied on; one that comes up is probed.
+    fn show(&mut self, known: &Known) {
+        let status = known.shown(self.trust);
+        known.app.set(status.clone());
+        match status {
+            Status::Waking { probe: Some(probe), .. } => {
+                if let Some(route) = self.table.load().of_app(&known.app.id) {
+                    self.probers.begin(probe, route);
+                }
+            }
+            // One that is probed already goes on being so until something else is said.
+            Status::Waking { probe: None, .. } => {}
+            Status::Awake { .. } | Status::Draining { .. } | Status::Asleep { .. } | Status::Failed { .. } => {
+                self.probers.end(&known.app.id);
+            }
+        }
+    }
+
+    /// Nobody answers at the own address of an app's Service: nothing runs, it seems. Whoever wants it waits.
+    async fn refused(&mut self, app: Arc<App>) {
+        let Some(known) = self.apps.get_mut(&app.id) else { return };
+        known.cluster = Cluster::Refuses;
+        let known = known.clone();
+        if known.app.state().status == known.shown(self.trust) {
+            return;
+        }
+        self.show(&known);
+        self.tell_threads(&app);
+        self.try_at.get_or_insert_with(|| Instant::now() + TRY_AGAIN_AFTER);
+        self.send(ToRevive::Wake { app: app.id.clone() }).await;
+    }
+
+    /// Tries the Services' own addresses once more that somebody waits for: without a link nobody says that they answer.
+    fn try_again(&mut self) {
+        self.try_at = None;
+        let waited = |known: &&mut Known| known.cluster == Cluster::Refuses && known.app.is_wanted();
+        let waited = self.apps.values_mut().filter(waited).map(|known| {
+            known.cluster = Cluster::Untried;
+            known.clone()
+        });
+        for known in waited.collect::<Vec<_>>() {
+            self.show(&known);
+            self.tell_threads(&known.app);
+        }
     }
 
     /// Has every thread see that the app drains, and then says so.
@@ -218,13 +432,13 @@ impl Session {
             let _ended = orders.send(Order::Quiesce(app.clone(), done));
             acks.push(ack);
         }
-        let (notes, app) = (self.notes.clone(), app.clone());
+        let (notes, app, number) = (self.notes.clone(), app.clone(), self.number);
         // Ends by itself: each thread answers in its own loop, or drops its end.
         tokio::spawn(async move {
             for ack in acks {
                 let _ended = ack.await;
             }
-            notes.send(Note::Quiesced(app, round));
+            notes.send(Note::Quiesced(app, round, number));
         });
     }
 
@@ -238,6 +452,9 @@ impl Session {
         match note {
             Note::Wanted(app) => {
                 app.note_read(Sent::Wanted);
+                if self.apps.get(&app.id).is_some_and(|known| known.cluster == Cluster::Refuses) {
+                    self.try_at.get_or_insert_with(|| Instant::now() + TRY_AGAIN_AFTER);
+                }
                 self.send(ToRevive::Wake { app: app.id.clone() }).await;
             }
             Note::Unwanted(app) => {
@@ -249,12 +466,16 @@ impl Session {
                 self.touched.insert(app.id.clone(), app);
                 self.report_at.get_or_insert_with(|| Instant::now() + ACTIVITY_INTERVAL);
             }
+            Note::Unreachable(app, CLUSTER) => self.refused(app).await,
             Note::Unreachable(app, instance) => {
                 self.send(ToRevive::Unreachable { app: app.id.clone(), instance }).await;
             }
-            Note::Quiesced(app, round) => {
+            // Rounds are one leader's: another's may have the same number.
+            Note::Quiesced(_, _, number) if number != self.number => {}
+            Note::Quiesced(app, round, _) => {
                 self.send(ToRevive::Quiesced { round, activity: app.activity() }).await;
             }
+            Note::Found(finding) => self.send(finding).await,
         }
     }
 
@@ -270,8 +491,25 @@ impl Session {
         self.send(ToRevive::Activity(activities)).await;
     }
 
-    async fn send(&self, message: ToRevive) {
-        // Revive is gone: `run` is about to see the same from its other half.
-        let _ended = self.link.tx.send(message).await;
+    /// Says something to revive, if there is a link: what matters is said anew to the next one.
+    async fn send(&mut self, message: ToRevive) {
+        let (Link::New(link) | Link::Heard(link)) = &self.link else { return };
+        let sent = match self.lease {
+            // Revive is gone: `run` is about to see the same from its other half.
+            Lease::Always => return drop(link.tx.send(message).await),
+            // The lease must be seen to end, whatever becomes of the link.
+            Lease::Until(_) => timeout(PATIENCE, link.tx.send(message)).await,
+        };
+        if !matches!(sent, Ok(Ok(()))) {
+            tracing::warn!("the link to revive takes no more messages");
+            self.part();
+        }
+    }
+}
+
+async fn sleep_until(timer: Option<Instant>) {
+    match timer {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

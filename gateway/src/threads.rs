@@ -8,20 +8,21 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use config::link::GatewayEnd;
 use config::model::AppId;
 use config::settings;
 use prometheus_client::registry::Registry;
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::attach::Figures;
 use crate::conn::Serving;
 use crate::limit::Limits;
 use crate::listen::{Fleet, Listener, Post};
 use crate::note::Notes;
 use crate::redirect::Keys;
-use crate::session::Session;
+use crate::session::{Revive, Session};
 use crate::table::Table;
 use crate::telemetry::{GatewayMetrics, Refusals};
 use crate::worker::{Order, Worker};
@@ -33,6 +34,7 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Gateway {
     threads: Vec<JoinHandle<()>>,
+    session: AbortHandle,
     fleet: Arc<Fleet>,
     table: Arc<ArcSwap<Table>>,
     limits: Arc<Limits>,
@@ -45,15 +47,15 @@ pub struct Gateway {
 pub struct StartError(#[from] io::Error);
 
 impl Gateway {
-    /// Starts the serving threads, and on the caller's runtime the session with revive. Links are signed with `keys`. The receiver hears when the
-    /// first table is in use.
+    /// Starts the serving threads, and on the caller's runtime the session with revive, which sets `figures`. Links are
+    /// signed with `keys`. The receiver hears when the first table is in use.
     ///
     /// # Errors
     /// Where the system gives no threads or descriptors.
     pub fn start(
         settings: &settings::Gateway,
         listeners: &[Listener],
-        link: GatewayEnd,
+        (revive, figures): (Revive, Figures),
         keys: Keys,
     ) -> Result<(Self, oneshot::Receiver<()>), StartError> {
         let count = settings.serving_threads();
@@ -81,9 +83,9 @@ impl Gateway {
         }
         let (notes, inbox) = Notes::channel();
         let (ready, is_ready) = oneshot::channel();
-        let session = Session::new(link, table.clone(), limits.clone(), fleet.clone(), notes);
-        tokio::spawn(session.run(inbox, ready));
-        Ok((Self { threads, fleet, table, limits, refusals }, is_ready))
+        let session = Session::new(revive, table.clone(), limits.clone(), fleet.clone(), notes, figures);
+        let session = tokio::spawn(session.run(inbox, ready)).abort_handle();
+        Ok((Self { threads, session, fleet, table, limits, refusals }, is_ready))
     }
 
     /// Shows the gateway's figures to a registry.
@@ -131,6 +133,8 @@ impl Gateway {
         if !matches!(joined, Ok(true)) {
             tracing::error!("a serving thread had panicked");
         }
+        // Until here apps have still come up for those who waited.
+        self.session.abort();
     }
 }
 
@@ -167,6 +171,7 @@ pub(crate) fn obey(post: &Post, order: Order) -> Option<Duration> {
     match order {
         Order::Quiesce(app, done) => post.worker.quiesce(&app, done),
         Order::Look(app) => post.worker.look(&app),
+        Order::LookAtAll => post.worker.look_at_all(),
         Order::Adopt(stream, peer, entry, room) => post.adopt(stream, peer, entry, room),
         Order::Listen(listener) => post.listen(listener),
         Order::CloseUp(app) => post.close_up(&app),

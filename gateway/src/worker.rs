@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use config::link::{Instance, Status};
-use config::model::AppId;
+use config::model::{AppId, Source};
 use config::settings;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -29,6 +29,8 @@ pub enum Order {
     Quiesce(Arc<App>, oneshot::Sender<()>),
     /// The app's state has changed: see to those who wait for it.
     Look(Arc<App>),
+    /// The state of every app of a cluster may be another: close pooled connections to them, and see to those who wait.
+    LookAtAll,
     /// Take this connection from a thread that has too many.
     Adopt(StdTcpStream, SocketAddr, Entry, OwnedSemaphorePermit),
     /// Accept connections there, too.
@@ -40,7 +42,7 @@ pub enum Order {
 }
 
 /// Where orders for one thread go. Not bounded by a size, but by what is sent: one `Look` or `Quiesce` per change
-/// of an app's state, one `Adopt` per accepted connection, one `Listen` or `CloseUp` per change of the file, which are
+/// of an app's state, one `LookAtAll` per change of the link, one `Adopt` per accepted connection, one `Listen` or `CloseUp` per change of the file, which are
 /// bounded.
 pub type Orders = mpsc::UnboundedSender<Order>;
 
@@ -233,6 +235,18 @@ impl Worker {
             | Status::Draining { .. }
             | Status::Asleep { .. }
             | Status::Waking { .. } => {}
+        }
+    }
+
+    /// What revive has said of endpoints is no longer relied on, or is again: connections made before are of no use.
+    pub fn look_at_all(self: &Rc<Self>) {
+        let table = self.table.load_full();
+        for route in table.routes() {
+            let Some(slot) = self.existing(&route.app) else { continue };
+            if matches!(route.model.source, Source::Service(_)) {
+                slot.pool.borrow_mut().clear();
+            }
+            self.look(&route.app);
         }
     }
 

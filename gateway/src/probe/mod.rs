@@ -16,10 +16,10 @@ use http::Request;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::note::{Note, Notes};
 use crate::table::Route;
 use crate::upstream::Spoken;
 
@@ -37,13 +37,18 @@ const CHECK_INTERVAL: (Duration, Duration) = (Duration::from_millis(5), Duration
 #[derive(Debug)]
 pub struct Probers {
     running: HashMap<AppId, (Instance, AbortHandle)>,
-    tx: mpsc::Sender<ToRevive>,
+    notes: Notes,
 }
 
 impl Probers {
-    /// None yet; what they find goes to `tx`.
-    pub fn new(tx: mpsc::Sender<ToRevive>) -> Self {
-        Self { running: HashMap::new(), tx }
+    /// None yet; what they find becomes notes.
+    pub fn new(notes: Notes) -> Self {
+        Self { running: HashMap::new(), notes }
+    }
+
+    /// Somebody else is told from now on: what has been found before is found once more, if it is asked for.
+    pub fn forget_findings(&mut self) {
+        self.running.retain(|_, (_, task)| !task.is_finished());
     }
 
     /// Begins to probe, unless this instance is already being probed. It goes on until [`Probers::end`]: how long a
@@ -54,7 +59,7 @@ impl Probers {
             return;
         }
         self.end(&app.id);
-        let task = tokio::spawn(run(probe, route.clone(), self.tx.clone()));
+        let task = tokio::spawn(run(probe, route.clone(), self.notes.clone()));
         self.running.insert(app.id.clone(), (probe.instance, task.abort_handle()));
     }
 
@@ -66,7 +71,7 @@ impl Probers {
     }
 }
 
-async fn run(probe: Probe, route: Arc<Route>, tx: mpsc::Sender<ToRevive>) {
+async fn run(probe: Probe, route: Arc<Route>, notes: Notes) {
     let (app, instance) = (&route.app.id, probe.instance);
     let stream = listening(probe.endpoint).await;
     let health = &route.model.health;
@@ -74,18 +79,14 @@ async fn run(probe: Probe, route: Arc<Route>, tx: mpsc::Sender<ToRevive>) {
         Check::Tcp => {}
         Check::Http { .. } | Check::Grpc { .. } => {
             let so_far = Failure::Unhealthy;
-            let message = ToRevive::NotReachable { app: app.clone(), instance, so_far };
-            if tx.send(message).await.is_err() {
-                return;
-            }
+            notes.send(Note::Found(ToRevive::NotReachable { app: app.clone(), instance, so_far }));
             healthy(probe.endpoint, stream, &health.check, health.timeout).await;
         }
     }
     if let Check::Grpc { .. } = health.check {
         route.app.learn((instance, probe.endpoint), Spoken::Http2);
     }
-    // Revive is gone: nobody asks any more.
-    let _ended = tx.send(ToRevive::Reachable { app: app.clone(), instance }).await;
+    notes.send(Note::Found(ToRevive::Reachable { app: app.clone(), instance }));
 }
 
 /// Dials until somebody listens.

@@ -22,12 +22,13 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use crate::app;
+use crate::attach::Figures;
 use crate::conn::Serving;
 use crate::limit::Limits;
 use crate::listen::{Entry, Fleet, Listener, Post};
 use crate::note::Notes;
 use crate::redirect::Keys;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::table::Table;
 use crate::telemetry::Refusals;
 use crate::threads::obey;
@@ -137,7 +138,8 @@ impl Edge {
         };
         let threads = inboxes.into_iter().enumerate().map(thread).collect();
         let (notes, inbox) = Notes::channel();
-        let session = Session::new(end, table.clone(), limits, fleet.clone(), notes);
+        let (revive_end, figures) = (session::Revive::Within(end), Figures::default());
+        let session = Session::new(revive_end, table.clone(), limits, fleet.clone(), notes, figures);
         spawn_local(session.run(inbox, oneshot::channel().0));
         Self { revive, table, threads, _serving: serving }
     }

@@ -1,0 +1,5 @@
+//! Attaching to revive over a wire.
+
+mod figures;
+
+pub use figures::Figures;
