@@ -20,6 +20,7 @@ pub mod idle;
 pub mod kubernetes;
 pub mod lifecycle;
 pub mod limits;
+pub mod link;
 pub mod metrics;
 pub mod platform;
 pub mod publish;

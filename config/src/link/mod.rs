@@ -1,6 +1,7 @@
 //! The messages between a gateway and revive. In `dev` they go over a channel; the types are plain, so that they
 //! can go over a wire ([`wire`]). Times are durations, because clocks are not shared.
 
+pub mod tls;
 pub mod wire;
 
 use std::fmt;

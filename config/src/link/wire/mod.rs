@@ -12,6 +12,7 @@
 
 mod app;
 mod hear;
+mod kept;
 mod limit;
 mod message;
 mod number;
@@ -24,6 +25,7 @@ mod tell;
 mod tests;
 
 pub use hear::{Heard, Hearer};
+pub use kept::{NotKept, keep, kept};
 pub use message::{FromGateway, FromRevive};
 pub use parse::Unclear;
 pub use said::{Hello, Up};

@@ -100,7 +100,6 @@ impl TryFrom<&WireStatus> for Status {
         Ok(match status.state.as_ref().or_unclear("state")? {
             WireState::Awake(awake) => {
                 let endpoints: Vec<_> = all(&awake.endpoints)?;
-                (!endpoints.is_empty()).then_some(()).or_unclear("endpoint")?;
                 Self::Awake { instance: Instance(awake.instance), endpoints: endpoints.into() }
             }
             WireState::Draining(round) => Self::Draining { round: Round(*round) },
