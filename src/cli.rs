@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -22,6 +23,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Dev(Dev),
+    Gateway(Gateway),
     Check(Check),
     Export(Export),
     Admin(Admin),
@@ -48,6 +50,57 @@ pub(crate) struct Dev {
     /// What must outlive a run; by default .loco-edge/NAME beside the file NAME.toml
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+}
+
+/// Answer requests, as a revive elsewhere says
+///
+/// It attaches to revive over mutual TLS, again whenever that is gone, and serves on meanwhile. Sizes and clocks are those
+/// of the table [gateway] of --config, and variables such as LOCO_EDGE__GATEWAY__HEADER_TIMEOUT=5s.
+#[derive(Args, Debug)]
+pub(crate) struct Gateway {
+    /// Where requests come in: the port of a Gateway's listener, and the address that serves it; repeat it for more
+    #[arg(long, value_name = "PORT=ADDRESS", default_value = "80=0.0.0.0:8080", value_parser = listener)]
+    pub listen: Vec<(u16, SocketAddr)>,
+    /// Where revive takes gateways; a name may have several addresses; repeat it for more
+    #[arg(long, value_name = "HOST:PORT", required = true)]
+    pub revive: Vec<String>,
+    /// This gateway's certificate, with the DNS name gateway.edge.loco.io (PEM); the three files are read again when they
+    /// change
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: PathBuf,
+    /// The certificate's key (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: PathBuf,
+    /// Whom revive's certificate, with the DNS name revive.edge.loco.io, must be from (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: PathBuf,
+    /// Where the last good table is kept, from which the next start serves if revive is away
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// How long revive is looked for at the start, before the saved table is used
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub saved_after: Duration,
+    /// Where /healthz, /readyz and /metrics answer
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    pub admin: SocketAddr,
+    /// A file with sizes and clocks
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The keys that links of pages are signed with, the same for all gateways; else those of --state, made if need be
+    #[arg(long, value_name = "FILE")]
+    pub link_keys: Option<PathBuf>,
+    /// What this gateway is called in revive's logs; by default the machine's name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `80=0.0.0.0:8080`.
+fn listener(text: &str) -> Result<(u16, SocketAddr), String> {
+    let parse = || {
+        let (port, address) = text.split_once('=')?;
+        Some((port.parse().ok().filter(|port| *port > 0)?, address.parse().ok()?))
+    };
+    parse().ok_or_else(|| "the port of a Gateway's listener and an address, such as 80=0.0.0.0:8080".to_owned())
 }
 
 /// Look for mistakes in a file of apps, all at once

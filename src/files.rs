@@ -1,10 +1,12 @@
 //! What the program reads of its surroundings, and where it keeps its own files.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use config::load::{Colours, Mistakes};
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
 
@@ -16,6 +18,18 @@ pub(crate) fn variables() -> Vec<(String, String)> {
 /// Whether colours are welcome there (<https://no-color.org>).
 pub(crate) fn colourful(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Mistakes, for standard error.
+pub(crate) fn shown(mistakes: &Mistakes) -> String {
+    mistakes.render(if colourful(&io::stderr()) { Colours::Ansi } else { Colours::Plain })
+}
+
+/// Says why the program ends.
+pub(crate) fn fail(why: &str) -> ExitCode {
+    // Nobody is left to tell if standard error is closed.
+    let _closed = io::stderr().write_all(why.as_bytes());
+    ExitCode::FAILURE
 }
 
 /// Where the state of a file of apps is kept, unless told otherwise: beside the file, one folder for each.

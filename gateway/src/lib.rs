@@ -12,6 +12,7 @@
 //! A request's way is in [`pipeline`]. What all threads share is the [`table`] and the [`limit`]s, each swapped as a
 //! whole, and each [`app`]'s state and counters; no lock is shared by all requests, none is held across an await.
 
+pub mod admin;
 mod again;
 pub mod answer;
 pub mod app;

@@ -9,6 +9,8 @@ use config::link;
 use config::load::Loaded;
 use config::settings;
 use gateway::Gateway;
+use gateway::attach;
+use gateway::session::Revive;
 use prometheus_client::registry::Registry;
 use revive::admin::{self, Admin, Configuration, Counts, Readiness, Tokens};
 use revive::brakes::{RemovalGuard, RemovalLimits};
@@ -25,10 +27,10 @@ use super::announce::announce;
 use super::kept::{Kept, remove_addresses};
 use super::neighbours::Neighbours;
 use super::reload::{self, Figures, Reloader};
-use super::room;
 use crate::cli;
 use crate::files::Addresses;
 use crate::ports::{self, Ports};
+use crate::room;
 
 /// How long the last writes may take.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -85,7 +87,7 @@ impl Edge {
         let (gateway_end, revive_end) = link::channel();
         let max_connections = room::connections(&loaded);
         let settings = settings::Gateway { max_connections, ..loaded.settings.gateway.clone() };
-        let started = Gateway::start(&settings, &ports.listeners, gateway_end, keys);
+        let started = Gateway::start(&settings, &ports.listeners, (Revive::Within(gateway_end), attach::Figures::default()), keys);
         let (gateway, is_ready) = started.map_err(|error| error.to_string())?;
         // The threads have them now: one that nobody accepts from must not be kept open.
         ports.listeners.clear();

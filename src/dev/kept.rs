@@ -11,9 +11,9 @@ use revive::limits::Said;
 use revive::platform::process::{Records, leftovers};
 use revive::store::{LoadedApps, Store, Writer};
 
-use super::keys;
-use super::stop::Stop;
 use crate::files::Addresses;
+use crate::keys;
+use crate::stop::Stop;
 
 /// Instance numbers taken at the start, so that a wake depends on no disk: more wakes than a run will see.
 const INSTANCES: u32 = 1 << 20;

@@ -3,22 +3,19 @@
 mod announce;
 mod edge;
 mod kept;
-mod keys;
 mod neighbours;
 mod reload;
-mod room;
-mod stop;
 mod watch;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use config::load::{self, Colours, Loaded};
+use config::load::{self, Loaded};
 
 use self::edge::{Edge, Sockets};
 use self::kept::Kept;
-use self::stop::{Asked, Stop};
 use self::watch::{Stamp, Watch};
+use crate::files::fail;
+use crate::stop::{Asked, Stop};
 use crate::{cli, files, logging};
 
 /// Runs until it is told to stop.
@@ -26,10 +23,7 @@ pub(crate) fn run(args: &cli::Dev) -> ExitCode {
     let stamp = Stamp::of(&args.file);
     let loaded = match load::load(&args.file, &files::variables()) {
         Ok(loaded) => loaded,
-        Err(mistakes) => {
-            let colours = if files::colourful(&std::io::stderr()) { Colours::Ansi } else { Colours::Plain };
-            return fail(&mistakes.render(colours));
-        }
+        Err(mistakes) => return fail(&files::shown(&mistakes)),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -40,12 +34,6 @@ pub(crate) fn run(args: &cli::Dev) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(&format!("loco-edge: {why}\n")),
     }
-}
-
-fn fail(why: &str) -> ExitCode {
-    // Nobody is left to tell if standard error is closed.
-    let _closed = std::io::stderr().write_all(why.as_bytes());
-    ExitCode::FAILURE
 }
 
 /// A run from beginning to end.

@@ -4,7 +4,7 @@ use config::load::Loaded;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// As many connections as are wanted and as there are descriptors for, after raising their limit: each may need two.
-pub(super) fn connections(loaded: &Loaded) -> usize {
+pub(crate) fn connections(loaded: &Loaded) -> usize {
     let wanted = loaded.settings.gateway.max_connections;
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });

@@ -10,7 +10,7 @@ use gateway::redirect::Keys;
 const FILE: &str = "link.keys";
 
 /// Those of the directory, made if there are none.
-pub(super) fn open(dir: &Path) -> Result<Keys, String> {
+pub(crate) fn open(dir: &Path) -> Result<Keys, String> {
     let path = dir.join(FILE);
     let failed =
         |what: &str, error: &dyn std::fmt::Display| format!("cannot {what} {}: {error}", path.display());

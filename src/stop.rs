@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(crate) enum Asked {
     /// To end.
     End,
     /// To read the file again.
@@ -14,7 +14,7 @@ pub(super) enum Asked {
 }
 
 /// Ctrl-C, SIGTERM, or the end of the terminal; and SIGHUP.
-pub(super) struct Stop {
+pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
@@ -36,7 +36,7 @@ impl Terminal {
 }
 
 impl Stop {
-    pub(super) fn listen() -> Result<Self, String> {
+    pub(crate) fn listen() -> Result<Self, String> {
         let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -47,7 +47,7 @@ impl Stop {
     }
 
     /// Waits for one of them; each is seen once.
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::End,
             _ = self.terminate.recv() => Asked::End,
@@ -60,7 +60,7 @@ impl Stop {
     }
 
     /// Waits until it is to end.
-    pub(super) async fn asked(&mut self) {
+    pub(crate) async fn asked(&mut self) {
         while self.next().await != Asked::End {}
     }
 }
