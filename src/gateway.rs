@@ -55,6 +55,8 @@ async fn serve(args: &cli::Gateway, loaded: Loaded) -> Result<(), String> {
     let listeners = listeners(&args.listen)?;
     let admin = TcpListener::bind(args.admin).await;
     let admin = admin.map_err(|error| ports::taken("--admin", args.admin, &error))?;
+    let admin_address = admin.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!(address = %admin_address, "health and figures");
     let attachment = attachment(args)?;
     let max_connections = room::connections(&loaded);
     let settings = settings::Gateway { max_connections, ..loaded.settings.gateway };
