@@ -100,7 +100,8 @@ fn listener(text: &str) -> Result<(u16, SocketAddr), String> {
         let (port, address) = text.split_once('=')?;
         Some((port.parse().ok().filter(|port| *port > 0)?, address.parse().ok()?))
     };
-    parse().ok_or_else(|| "the port of a Gateway's listener and an address, such as 80=0.0.0.0:8080".to_owned())
+    parse()
+        .ok_or_else(|| "the port of a Gateway's listener and an address, such as 80=0.0.0.0:8080".to_owned())
 }
 
 /// Look for mistakes in a file of apps, all at once

@@ -63,7 +63,8 @@ async fn serve(args: &cli::Gateway, loaded: Loaded) -> Result<(), String> {
 
     let figures = attachment.figures.clone();
     let (links_tx, links) = mpsc::channel(1);
-    let started = Gateway::start(&settings, &listeners, (Revive::Beyond(links), figures.clone()), link_keys(args)?);
+    let started =
+        Gateway::start(&settings, &listeners, (Revive::Beyond(links), figures.clone()), link_keys(args)?);
     let (gateway, is_ready) = started.map_err(|error| error.to_string())?;
     // The threads have them now: one that nobody accepts from must not be kept open.
     drop(listeners);

@@ -86,9 +86,11 @@ fn answer<B>(request: &Request<B>, registry: &Registry, ready: &Readiness) -> Re
         "/metrics" => {
             let mut text = String::new();
             match prometheus_client::encoding::text::encode(&mut text, registry) {
-                Ok(()) => {
-                    response(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
-                }
+                Ok(()) => response(
+                    StatusCode::OK,
+                    "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                    text,
+                ),
                 Err(error) => {
                     tracing::error!(%error, "the figures cannot be shown");
                     response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the figures cannot be shown\n")

@@ -389,7 +389,10 @@ impl Session {
             }
             // One that is probed already goes on being so until something else is said.
             Status::Waking { probe: None, .. } => {}
-            Status::Awake { .. } | Status::Draining { .. } | Status::Asleep { .. } | Status::Failed { .. } => {
+            Status::Awake { .. }
+            | Status::Draining { .. }
+            | Status::Asleep { .. }
+            | Status::Failed { .. } => {
                 self.probers.end(&known.app.id);
             }
         }

@@ -87,7 +87,12 @@ impl Edge {
         let (gateway_end, revive_end) = link::channel();
         let max_connections = room::connections(&loaded);
         let settings = settings::Gateway { max_connections, ..loaded.settings.gateway.clone() };
-        let started = Gateway::start(&settings, &ports.listeners, (Revive::Within(gateway_end), attach::Figures::default()), keys);
+        let started = Gateway::start(
+            &settings,
+            &ports.listeners,
+            (Revive::Within(gateway_end), attach::Figures::default()),
+            keys,
+        );
         let (gateway, is_ready) = started.map_err(|error| error.to_string())?;
         // The threads have them now: one that nobody accepts from must not be kept open.
         ports.listeners.clear();

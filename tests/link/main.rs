@@ -45,7 +45,12 @@ fn app(name: &str, cluster: Option<SocketAddr>) -> Arc<App> {
             host: HostPattern::parse(&format!("{name}.test")).unwrap(),
             path: PathPrefix::parse("/").unwrap(),
         }],
-        source: Source::Service(Service { namespace: "ns".into(), name: name.into(), cluster, workload: None }),
+        source: Source::Service(Service {
+            namespace: "ns".into(),
+            name: name.into(),
+            cluster,
+            workload: None,
+        }),
         protocol: Protocol::Http1,
         health: Health { check: Check::Tcp, timeout: Duration::from_secs(1), grace: Duration::from_secs(60) },
         sleep: SleepPolicy { idle_after: After::Never, remove_after: After::Never },

@@ -24,7 +24,8 @@ pub(crate) struct Revive {
 }
 
 /// Where nobody listens yet.
-pub(crate) const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+pub(crate) const ANYWHERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 pub(crate) fn leader(epoch: u64) -> Standing {
     Standing { epoch, leads: true, leader: None }
@@ -42,7 +43,8 @@ impl Revive {
 
     /// The next gateway that attaches.
     pub(crate) async fn attached(&mut self) -> Gateway {
-        let attached = timeout(SOON, self.attached.recv()).await.unwrap_or_else(|_| panic!("nobody attaches"));
+        let attached =
+            timeout(SOON, self.attached.recv()).await.unwrap_or_else(|_| panic!("nobody attaches"));
         let Attached { end, name, .. } = attached.unwrap();
         assert_eq!(name, "gw-1");
         Gateway { end, said: Vec::new(), valid: Duration::from_secs(10) }

@@ -47,7 +47,11 @@ async fn a_damaged_table_is_said_and_not_used() {
     let certificates = Certificates::new();
     let state = certificates.state();
     std::fs::create_dir_all(&state).unwrap();
-    std::fs::write(state.join("table"), b"loco-edge table 1\nand then something else, longer than a checksum").unwrap();
+    std::fs::write(
+        state.join("table"),
+        b"loco-edge table 1\nand then something else, longer than a checksum",
+    )
+    .unwrap();
     // Nobody listens there: it is bound, and let go.
     let nobody = Pod::start("nobody").await;
     let address = nobody.address;

@@ -71,8 +71,16 @@ async fn the_leader_is_preferred_wherever_it_is_and_an_older_one_is_refused() {
     second.attached().await.leaves().await;
 
     // Leadership moves.
-    second.standing.send_replace(Standing { epoch: 6, leads: true, leader: Some(second.address.to_string()) });
-    first.standing.send_replace(Standing { epoch: 6, leads: false, leader: Some(second.address.to_string()) });
+    second.standing.send_replace(Standing {
+        epoch: 6,
+        leads: true,
+        leader: Some(second.address.to_string()),
+    });
+    first.standing.send_replace(Standing {
+        epoch: 6,
+        leads: false,
+        leader: Some(second.address.to_string()),
+    });
     gateway.leaves().await;
     let mut gateway = second.attached().await;
     gateway.table(1, &[(with.clone(), awake(1, pod.address))]).await;

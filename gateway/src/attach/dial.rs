@@ -9,7 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use config::link::tls::{FilesError, revive_name};
-use config::link::wire::{ATTACH, FromGateway, FromRevive, Heard, Hearer, Hello, MAX_MESSAGE, Unclear, Welcome};
+use config::link::wire::{
+    ATTACH, FromGateway, FromRevive, Heard, Hearer, Hello, MAX_MESSAGE, Unclear, Welcome,
+};
 use futures_util::stream::poll_fn;
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri};
@@ -78,7 +80,11 @@ pub(super) enum DialError {
 }
 
 /// Attaches to the revive at an address.
-pub(super) async fn dial(address: SocketAddr, tls: Arc<ClientConfig>, hello: Hello) -> Result<Wire, DialError> {
+pub(super) async fn dial(
+    address: SocketAddr,
+    tls: Arc<ClientConfig>,
+    hello: Hello,
+) -> Result<Wire, DialError> {
     tokio::time::timeout(LIMIT, attach(address, tls, hello)).await.map_err(|_| DialError::TimedOut)?
 }
 

@@ -83,7 +83,9 @@ async fn save(dir: PathBuf, latest: Arc<Mutex<Latest>>, in_use: Arc<Notify>) {
         let written = spawn_blocking(move || write(&dir, &keep(limits, table))).await;
         match written {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the table cannot be saved: a start without revive would not know it"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the table cannot be saved: a start without revive would not know it")
+            }
             Err(error) => tracing::error!(%error, "the table could not be saved"),
         }
     }

@@ -43,7 +43,12 @@ async fn attach(mut inbound: Streaming<FromGateway>, peer: SocketAddr, shared: S
     let mut standing = shared.standing.clone();
     let stood = standing.borrow_and_update().clone();
     if stood.leads && epoch > stood.epoch {
-        tracing::warn!(gateway = name, epoch, ours = stood.epoch, "a gateway knows a later leader than this one");
+        tracing::warn!(
+            gateway = name,
+            epoch,
+            ours = stood.epoch,
+            "a gateway knows a later leader than this one"
+        );
     }
     tracing::info!(gateway = name, version, %peer, "a gateway attaches");
     let (gateway, end) = channel();

@@ -148,6 +148,14 @@ impl WireApp {
     }
 }
 
+#[cfg(test)]
+impl WireApp {
+    /// The same as a newer peer would send it that says something of it which is not known here.
+    pub(super) fn newer(&self) -> Self {
+        Self { needs: FORMAT + 1, ..self.clone() }
+    }
+}
+
 impl From<&App> for WireApp {
     fn from(app: &App) -> Self {
         let tenant = WireTenant {

@@ -212,6 +212,14 @@ impl WireRule {
     }
 }
 
+#[cfg(test)]
+impl WireRule {
+    /// The same as a newer peer would send it that does something which is not known here.
+    pub(super) fn forget_action(&mut self) {
+        self.then = Some(WireThen { filters: vec![WireFilter { kind: None }], ..WireThen::default() });
+    }
+}
+
 impl From<&RequestMatch> for WireMatch {
     fn from(matches: &RequestMatch) -> Self {
         let path = match &matches.path {
