@@ -15,7 +15,7 @@ use super::seek::Seeker;
 /// What comes after an attachment.
 pub(super) enum Next {
     /// A better one: the leader's.
-    Other(Wire),
+    Other(Box<Wire>),
     /// Nothing: it has ended.
     None,
     /// Nobody is there to be attached any more.
@@ -53,7 +53,7 @@ pub(super) async fn carry(
         tokio::select! {
             () = &mut carried => return Next::None,
             Some(leader) = hinted.recv() => seeker.hint(leader),
-            leader = seeker.search_leader(), if !leads => return Next::Other(leader),
+            leader = seeker.search_leader(), if !leads => return Next::Other(Box::new(leader)),
         }
     }
 }

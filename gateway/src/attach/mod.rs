@@ -69,7 +69,7 @@ pub async fn run(attachment: Attachment, links: mpsc::Sender<GatewayEnd>) {
         figures.attached();
         let carried = carry::carry(wire, &links, &saver, &figures, &mut seeker).await;
         wire = match carried {
-            Next::Other(wire) => wire,
+            Next::Other(wire) => *wire,
             Next::None => {
                 figures.parted();
                 if since.elapsed() >= STEADY {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use config::link::{self, Activity, Depth, Instance, Phase, ReviveEnd, Round, Status, ToGateway, ToRevive};
+use config::link::{
+    self, Activity, Depth, GatewayEnd, Instance, Phase, ReviveEnd, Round, Status, ToGateway, ToRevive,
+};
 use config::model::{
     After, App, AppId, AppName, Check, Health, HostPattern, Label, Limit, PathPrefix, ProcessSpec,
     RouteMatch, Rule, SleepPolicy, Source, Tenant, WakeMode, WakePolicy,
@@ -117,6 +119,40 @@ struct Thread {
 impl Edge {
     pub(super) fn start(threads: usize, settings: &settings::Gateway) -> Self {
         let (end, revive) = link::channel();
+        Self::start_with(threads, settings, session::Revive::Within(end), revive)
+    }
+
+    /// One thread, and revive on the other end of a wire; it is not there yet.
+    pub(super) fn start_beyond(settings: &settings::Gateway) -> (Self, mpsc::Sender<GatewayEnd>) {
+        let (links_tx, links) = mpsc::channel(1);
+        // Its session's end is dropped: there is no link.
+        let revive = link::channel().1;
+        (Self::start_with(1, settings, session::Revive::Beyond(links), revive), links_tx)
+    }
+
+    /// Another link takes the place of the one before.
+    pub(super) async fn meet(&mut self, links: &mpsc::Sender<GatewayEnd>) {
+        let (end, revive) = link::channel();
+        links.send(end).await.unwrap();
+        settle().await;
+        self.revive = revive;
+    }
+
+    /// Grants the lease that it has just asked for.
+    pub(super) async fn grants(&mut self, valid: Duration) {
+        loop {
+            if let ToRevive::Renew { renewal } = self.says().await {
+                return self.tell(ToGateway::Lease { renewal, valid }).await;
+            }
+        }
+    }
+
+    fn start_with(
+        threads: usize,
+        settings: &settings::Gateway,
+        at: session::Revive,
+        revive: ReviveEnd,
+    ) -> Self {
         let (orders, inboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
         let fleet = Fleet::new(orders, 10_000);
         let (serving, drain) = Serving::begin();
@@ -138,8 +174,8 @@ impl Edge {
         };
         let threads = inboxes.into_iter().enumerate().map(thread).collect();
         let (notes, inbox) = Notes::channel();
-        let (revive_end, figures) = (session::Revive::Within(end), Figures::default());
-        let session = Session::new(revive_end, table.clone(), limits, fleet.clone(), notes, figures);
+        let figures = Figures::default();
+        let session = Session::new(at, table.clone(), limits, fleet.clone(), notes, figures);
         spawn_local(session.run(inbox, oneshot::channel().0));
         Self { revive, table, threads, _serving: serving }
     }
@@ -198,6 +234,11 @@ impl Edge {
     async fn tell(&self, message: ToGateway) {
         self.revive.tx.send(message).await.unwrap();
         settle().await;
+    }
+
+    /// What it says next, whatever it is about.
+    pub(super) async fn hears(&mut self) -> Option<ToRevive> {
+        self.revive.rx.recv().await
     }
 
     /// What it says next, soon, but for activity.

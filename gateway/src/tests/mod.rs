@@ -13,6 +13,7 @@ mod http2;
 mod languages;
 mod limiting;
 mod link;
+mod links;
 mod passersby;
 mod releasing;
 mod rules;

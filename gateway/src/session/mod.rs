@@ -1,44 +1,33 @@
 //! The gateway's end of the link with revive: what revive says becomes the table and the apps' states, what the
 //! serving threads notice becomes messages.
 
+mod link;
+mod saying;
+mod showing;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use config::link::{self, Activity, Depth, GatewayEnd, Round, Status, ToGateway, ToRevive};
+use config::link::{self as wire, Activity, Depth, GatewayEnd, Round, Status, ToGateway, ToRevive};
 use config::model::{self, AppId};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::app::{App, Sent};
+use crate::app::App;
 use crate::attach::Figures;
 use crate::lease::Lease;
 use crate::limit::Limits;
 use crate::listen::Fleet;
 use crate::note::{Note, Notes};
 use crate::probe::Probers;
-use crate::shown::{CLUSTER, Cluster, Trust, shown};
+use crate::shown::{Cluster, Trust, shown};
 use crate::table::{Route, Table};
 use crate::tenant;
 use crate::worker::Order;
-
-/// How long activity is gathered before revive is told; nothing is sent where nothing goes on.
-const ACTIVITY_INTERVAL: Duration = Duration::from_millis(250);
-
-/// How long a link over a wire may take no message; then it is given up for another.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a Service's own address that refused is not tried again, while somebody waits for it.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// Where revive is.
-#[derive(Debug)]
-pub enum Revive {
-    /// In this process: one link, and no lease.
-    Within(GatewayEnd),
-    /// Elsewhere: links come and go, each replaces the one before.
-    Beyond(mpsc::Receiver<GatewayEnd>),
-}
+use link::Link;
+pub use link::Revive;
+use showing::Known;
 
 /// See the module. It outlives its links.
 #[derive(Debug)]
@@ -66,43 +55,6 @@ pub struct Session {
     report_at: Option<Instant>,
     /// When Services' own addresses that refused are tried again, because somebody waits for one.
     try_at: Option<Instant>,
-}
-
-/// The link, if there is one.
-#[derive(Debug)]
-enum Link {
-    /// None: what was told last is all there is.
-    Gone,
-    /// One that has not told its table yet.
-    New(GatewayEnd),
-    /// One whose table is in use.
-    Heard(GatewayEnd),
-}
-
-impl Link {
-    /// What it says; `None` when it has ended. Where there is none, nothing is ever said.
-    async fn says(&mut self) -> Option<ToGateway> {
-        match self {
-            Self::Gone => std::future::pending().await,
-            Self::New(link) | Self::Heard(link) => link.rx.recv().await,
-        }
-    }
-}
-
-/// An app, and what is known of it.
-#[derive(Clone, Debug)]
-struct Known {
-    app: Arc<App>,
-    model: Arc<model::App>,
-    /// What revive told last.
-    told: Status,
-    cluster: Cluster,
-}
-
-impl Known {
-    fn shown(&self, trust: Trust) -> Status {
-        shown(&self.told, &self.model.source, trust, self.cluster)
-    }
 }
 
 impl Session {
@@ -197,38 +149,8 @@ impl Session {
         self.lease.pause();
     }
 
-    /// How far can be relied on what was told.
-    fn trust_now(&self) -> Trust {
-        match (self.lease.holds(Instant::now()), &self.link) {
-            (true, _) => Trust::All,
-            (false, Link::Heard(_)) => Trust::News,
-            (false, Link::New(_) | Link::Gone) => Trust::Nothing,
-        }
-    }
-
-    /// Has every app of a cluster show another state, if what was told can be relied on more than before, or less.
-    fn see_to_trust(&mut self) {
-        let trust = self.trust_now();
-        if trust == self.trust {
-            return;
-        }
-        self.trust = trust;
-        self.figures.lease(trust == Trust::All);
-        tracing::info!(?trust, "what revive has said of endpoints can be relied on so far");
-        let others = self.apps.values_mut().filter_map(|known| {
-            known.cluster = Cluster::Untried;
-            (known.app.state().status != known.shown(trust)).then(|| known.clone())
-        });
-        for known in others.collect::<Vec<_>>() {
-            self.show(&known);
-        }
-        for orders in &self.fleet.orders {
-            let _ended = orders.send(Order::LookAtAll);
-        }
-    }
-
     /// A new table. Apps that were there before go on as they are.
-    async fn replace(&mut self, table: link::Table) {
+    async fn replace(&mut self, table: wire::Table) {
         let is_first = self.heard();
         let generation = table.generation;
         let (mut routes, mut refused) = (Vec::with_capacity(table.apps.len()), Vec::new());
@@ -286,18 +208,6 @@ impl Session {
         }
     }
 
-    /// Tells all that goes on.
-    async fn report_all(&mut self) {
-        let busy = self.apps.values().map(|known| &known.app).filter(|app| {
-            let Activity { app: _, open, held, idle_for } = app.activity();
-            open > 0 || held > 0 || idle_for.is_some()
-        });
-        self.touched = busy.map(|app| (app.id.clone(), app.clone())).collect();
-        if !self.touched.is_empty() {
-            self.report().await;
-        }
-    }
-
     /// Of apps that the new table does not have, nothing more is let in: who has just looked at the old one is held, and
     /// is then routed once more.
     fn take_out(&mut self, before: HashMap<AppId, Known>) {
@@ -324,7 +234,7 @@ impl Session {
     }
 
     /// Other limits. When this is said to be done, no request is judged by those before.
-    async fn limit(&mut self, limits: link::Limits) {
+    async fn limit(&mut self, limits: wire::Limits) {
         let (generation, count) = (limits.generation, limits.limits.len());
         self.limits.replace(limits.limits);
         tracing::info!(generation, limits = count, "limits in use");
@@ -377,55 +287,6 @@ impl Session {
         self.tell_threads(app);
     }
 
-    /// Requests see its state, as far as it can be relied on; one that comes up is probed.
-    fn show(&mut self, known: &Known) {
-        let status = known.shown(self.trust);
-        known.app.set(status.clone());
-        match status {
-            Status::Waking { probe: Some(probe), .. } => {
-                if let Some(route) = self.table.load().of_app(&known.app.id) {
-                    self.probers.begin(probe, route);
-                }
-            }
-            // One that is probed already goes on being so until something else is said.
-            Status::Waking { probe: None, .. } => {}
-            Status::Awake { .. }
-            | Status::Draining { .. }
-            | Status::Asleep { .. }
-            | Status::Failed { .. } => {
-                self.probers.end(&known.app.id);
-            }
-        }
-    }
-
-    /// Nobody answers at the own address of an app's Service: nothing runs, it seems. Whoever wants it waits.
-    async fn refused(&mut self, app: Arc<App>) {
-        let Some(known) = self.apps.get_mut(&app.id) else { return };
-        known.cluster = Cluster::Refuses;
-        let known = known.clone();
-        if known.app.state().status == known.shown(self.trust) {
-            return;
-        }
-        self.show(&known);
-        self.tell_threads(&app);
-        self.try_at.get_or_insert_with(|| Instant::now() + TRY_AGAIN_AFTER);
-        self.send(ToRevive::Wake { app: app.id.clone() }).await;
-    }
-
-    /// Tries the Services' own addresses once more that somebody waits for: without a link nobody says that they answer.
-    fn try_again(&mut self) {
-        self.try_at = None;
-        let waited = |known: &&mut Known| known.cluster == Cluster::Refuses && known.app.is_wanted();
-        let waited = self.apps.values_mut().filter(waited).map(|known| {
-            known.cluster = Cluster::Untried;
-            known.clone()
-        });
-        for known in waited.collect::<Vec<_>>() {
-            self.show(&known);
-            self.tell_threads(&known.app);
-        }
-    }
-
     /// Has every thread see that the app drains, and then says so.
     fn quiesce(&self, app: &Arc<App>, round: Round) {
         let mut acks = Vec::with_capacity(self.fleet.orders.len());
@@ -448,64 +309,6 @@ impl Session {
     fn tell_threads(&self, app: &Arc<App>) {
         for orders in &self.fleet.orders {
             let _ended = orders.send(Order::Look(app.clone()));
-        }
-    }
-
-    async fn note(&mut self, note: Note) {
-        match note {
-            Note::Wanted(app) => {
-                app.note_read(Sent::Wanted);
-                if self.apps.get(&app.id).is_some_and(|known| known.cluster == Cluster::Refuses) {
-                    self.try_at.get_or_insert_with(|| Instant::now() + TRY_AGAIN_AFTER);
-                }
-                self.send(ToRevive::Wake { app: app.id.clone() }).await;
-            }
-            Note::Unwanted(app) => {
-                if !app.is_wanted() {
-                    self.send(ToRevive::Unwanted { app: app.id.clone() }).await;
-                }
-            }
-            Note::Touched(app) => {
-                self.touched.insert(app.id.clone(), app);
-                self.report_at.get_or_insert_with(|| Instant::now() + ACTIVITY_INTERVAL);
-            }
-            Note::Unreachable(app, CLUSTER) => self.refused(app).await,
-            Note::Unreachable(app, instance) => {
-                self.send(ToRevive::Unreachable { app: app.id.clone(), instance }).await;
-            }
-            // Rounds are one leader's: another's may have the same number.
-            Note::Quiesced(_, _, number) if number != self.number => {}
-            Note::Quiesced(app, round, _) => {
-                self.send(ToRevive::Quiesced { round, activity: app.activity() }).await;
-            }
-            Note::Found(finding) => self.send(finding).await,
-        }
-    }
-
-    async fn report(&mut self) {
-        self.report_at = None;
-        let touched = std::mem::take(&mut self.touched).into_values();
-        let activities = touched.map(|app| {
-            // Before the counts are read: what changes from here on is sent with the next report.
-            app.note_read(Sent::Touched);
-            app.activity()
-        });
-        let activities = activities.collect();
-        self.send(ToRevive::Activity(activities)).await;
-    }
-
-    /// Says something to revive, if there is a link: what matters is said anew to the next one.
-    async fn send(&mut self, message: ToRevive) {
-        let (Link::New(link) | Link::Heard(link)) = &self.link else { return };
-        let sent = match self.lease {
-            // Revive is gone: `run` is about to see the same from its other half.
-            Lease::Always => return drop(link.tx.send(message).await),
-            // The lease must be seen to end, whatever becomes of the link.
-            Lease::Until(_) => timeout(PATIENCE, link.tx.send(message)).await,
-        };
-        if !matches!(sent, Ok(Ok(()))) {
-            tracing::warn!("the link to revive takes no more messages");
-            self.part();
         }
     }
 }
