@@ -1,6 +1,6 @@
 //! The saved table.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::edge::{Certificates, Edge, Pod};
 use crate::revive::{ANYWHERE, Revive, leader};
@@ -27,10 +27,8 @@ async fn a_start_without_revive_serves_from_the_saved_table_by_the_services_own_
     let address = revive.address;
     revive.kill().await;
 
-    let start = Instant::now();
     let mut edge = Edge::start(&certificates.gateway, &[address], Some(&state)).await;
     edge.logs("ready").await;
-    eprintln!("ready from the saved table after {:?}", start.elapsed());
     assert_eq!(edge.get("with").await, (200, "cluster".to_owned()));
     assert_eq!(edge.figure("loco_edge_table_generation").await, 7.0);
     assert_eq!(edge.figure("loco_edge_link_attached").await, 0.0);
