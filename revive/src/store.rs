@@ -76,6 +76,18 @@ impl Store {
         Ok(store)
     }
 
+    /// A store of this run, in memory.
+    ///
+    /// # Errors
+    /// Where there is no memory.
+    pub fn of_this_run() -> Result<Self, StoreError> {
+        let path = PathBuf::from(":memory:");
+        let connection = Connection::open_in_memory().map_err(|e| StoreError::from_sqlite(&path, e))?;
+        let mut store = Self { connection, path };
+        store.set_up()?;
+        Ok(store)
+    }
+
     fn set_up(&mut self) -> Result<(), StoreError> {
         self.wait_for_others(BUSY_TIMEOUT)?;
         // Nothing is written before it is certain that the file is ours and sound.

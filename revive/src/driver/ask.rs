@@ -65,15 +65,21 @@ pub struct Handle {
     spread: watch::Receiver<Spread>,
 }
 
-/// The driver has ended: the program is ending.
+/// There is no driver: the program is ending, or this replica does not lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the edge is shutting down")]
+#[error("the edge is shutting down, or this replica does not lead: ask again, or the one that leads")]
 pub struct Ended;
 
 impl Handle {
     pub(super) fn channel(spread: watch::Receiver<Spread>) -> (Self, mpsc::Receiver<Ask>) {
         let (asks, asked) = mpsc::channel(ASKS);
         (Self { asks, spread }, asked)
+    }
+
+    /// Of a replica that does not lead: every ask gets [`Ended`].
+    pub fn of_nobody() -> Self {
+        let (_spread, spreading) = watch::channel(Spread::default());
+        Self::channel(spreading).0
     }
 
     /// Asks, and waits for the answer.

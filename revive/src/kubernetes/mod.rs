@@ -11,8 +11,10 @@ mod compiler;
 pub mod crd;
 #[cfg(test)]
 mod fixtures;
+pub mod follow;
 pub mod index;
 pub mod keep;
+pub mod lead;
 pub mod lease;
 pub mod room;
 pub mod settings;

@@ -111,6 +111,11 @@ impl KubernetesPlatform {
         Self { orders, _tasks: tasks }
     }
 
+    /// Who tells it of the apps, wherever the platform itself goes.
+    pub fn teller(&self) -> Teller {
+        Teller(self.orders.clone())
+    }
+
     /// These are the apps of the model, from now on: how each stands that has no instance is told, and whenever that
     /// changes. What the watches see must be whole before the first call.
     pub fn know(&self, apps: Vec<Arc<App>>) {
@@ -119,6 +124,19 @@ impl KubernetesPlatform {
 
     fn order(&self, order: Order) {
         if self.orders.send(order).is_err() {
+            tracing::debug!("the platform has ended");
+        }
+    }
+}
+
+/// Tells a platform which apps there are.
+#[derive(Clone, Debug)]
+pub struct Teller(mpsc::UnboundedSender<Order>);
+
+impl Teller {
+    /// As [`KubernetesPlatform::know`].
+    pub fn know(&self, apps: Vec<Arc<App>>) {
+        if self.0.send(Order::Apps(apps)).is_err() {
             tracing::debug!("the platform has ended");
         }
     }
