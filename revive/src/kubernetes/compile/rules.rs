@@ -49,7 +49,7 @@ pub(super) fn rules(
             }
         }
     }
-    rules.sort_by(|(one, _), (two, _)| one.cmp(two));
+    rules.sort_by_key(|(order, _)| *order);
     rules.into_iter().map(|(_, rule)| previous.rule(rule)).collect()
 }
 

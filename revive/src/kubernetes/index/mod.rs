@@ -67,6 +67,7 @@ pub struct Index {
 
 /// What a watch has seen of its kind.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "each is moved once, into the index")]
 pub enum Update {
     /// GatewayClasses.
     Class(Seen<GatewayClass>),

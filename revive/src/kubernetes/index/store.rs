@@ -184,8 +184,8 @@ impl<T: Labelled> Selected<T> {
 
     /// Those of a namespace that have all of these labels; none if `wanted` is empty.
     pub fn selected(&self, namespace: &Arc<str>, wanted: &Labels) -> Vec<&Arc<T>> {
-        let pair = |(name, value): (&Box<str>, &Box<str>)| (namespace.clone(), name.clone(), value.clone());
-        let keys = wanted.iter().map(|label| self.by_label.get(&pair(label)));
+        let pairs = wanted.iter().map(|(name, value)| (namespace.clone(), name.clone(), value.clone()));
+        let keys = pairs.map(|pair| self.by_label.get(&pair));
         // A label that nothing has counts as the fewest.
         let fewest = keys.min_by_key(|keys| keys.map_or(0, BTreeSet::len)).flatten();
         let objects = fewest.into_iter().flatten().filter_map(|key| self.objects.find(key));

@@ -153,23 +153,15 @@ fn a_workload_stands_as_its_objects_say() {
         let compiled = compiled(&[GATEWAY, text, &to_web()].concat());
         compiled.standings.values().next().cloned().unwrap()
     };
-    let up = app("shop", "web");
-    assert_eq!(standing(&up.replace("replicas: 1", "replicas: 0")), Standing::Asleep(Depth::Light));
-    assert_eq!(standing(&[up.clone(), record()].concat()), up(), "it has not been deleted yet");
-    let back = up.replace("uid: u-web", "uid: u-again");
+    let web = app("shop", "web");
+    assert_eq!(standing(&web.replace("replicas: 1", "replicas: 0")), Standing::Asleep(Depth::Light));
+    assert_eq!(standing(&[web.clone(), record()].concat()), up(), "it has not been deleted yet");
+    let back = web.replace("uid: u-web", "uid: u-again");
     assert_eq!(standing(&[back.clone(), record()].concat()), Standing::PutBack);
-    assert_eq!(
-        standing(&[back.replace("replicas: 1", "replicas: 5"), record()].concat()),
-        Standing::Up,
-        "scaled"
-    );
+    assert_eq!(standing(&[back.replace("replicas: 1", "replicas: 5"), record()].concat()), up(), "scaled");
     let ours = back
         .replace("uid: u-again", "uid: u-again, managedFields: [{manager: edge.loco.io, operation: Apply}]");
-    assert_eq!(
-        standing(&[ours, record()].concat()),
-        Standing::Up,
-        "we made it again, and have not come to say so"
-    );
+    assert_eq!(standing(&[ours, record()].concat()), up(), "we made it again, and have not come to say so");
     assert_eq!(standing(&[back.replace("image: app", "image: next"), record()].concat()), up(), "a deploy");
 }
 
