@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Dev(Dev),
     Gateway(Gateway),
+    Revive(Revive),
     Check(Check),
     Export(Export),
     Admin(Admin),
@@ -92,6 +93,42 @@ pub(crate) struct Gateway {
     /// What this gateway is called in revive's logs; by default the machine's name
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+}
+
+/// Put the apps of a Kubernetes cluster to sleep, and wake them
+///
+/// Reads the cluster's Gateways, routes, Services and policies, tells gateways where requests go, and, as the one replica
+/// that holds the Lease, puts idle apps to sleep and wakes them when a gateway asks. The cluster is that of the pod's
+/// service account, or of KUBECONFIG. Its settings are the tables [kubernetes], [revive] and [defaults] of --config.
+#[derive(Args, Debug)]
+pub(crate) struct Revive {
+    /// Where gateways attach
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9902")]
+    pub link: SocketAddr,
+    /// Where the other replicas tell gateways to find this one, HOST:PORT; by default POD_IP, or --link's address
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// Revive's certificate, with the DNS name revive.edge.loco.io (PEM); the three files are read again when they change
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: PathBuf,
+    /// The certificate's key (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: PathBuf,
+    /// Whom gateways' certificates, with the DNS name gateway.edge.loco.io, must be from (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: PathBuf,
+    /// Where the admin API answers; on loopback, unless the file has an [[admin.token]]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    pub admin: SocketAddr,
+    /// A file with settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The namespace of the Lease, and of what admins have said
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "loco-edge")]
+    pub namespace: String,
+    /// What this replica is called; by default the pod's name
+    #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "revive")]
+    pub name: String,
 }
 
 /// `80=0.0.0.0:8080`.

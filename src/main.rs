@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   loco-edge dev apps.toml      both halves in one process, apps are local programs
+//!   loco-edge revive             the control plane of a Kubernetes cluster
 //!   loco-edge gateway            the data plane alone, told by a revive elsewhere
 //!   loco-edge check apps.toml    every mistake in a file at once
 //!   loco-edge export apps.toml   its apps as Kubernetes YAML
@@ -18,6 +19,7 @@ mod gateway;
 mod keys;
 mod logging;
 mod ports;
+mod revive;
 mod room;
 mod stop;
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Dev(args) => dev::run(&args),
         Command::Gateway(args) => gateway::run(&args),
+        Command::Revive(args) => revive::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Admin(args) => admin::run(&args),

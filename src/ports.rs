@@ -1,6 +1,7 @@
 //! The sockets of a run: where requests come in, and each app's own port on loopback, by which its neighbours call
 //! it (`LOCO_<APP>_URL`), so that such a call counts and wakes.
 
+use config::load::Loaded;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -88,4 +89,16 @@ fn own_port(app: &App, before: Option<u16>) -> io::Result<(Listener, u16)> {
     };
     let port = listener.address()?.port();
     Ok((listener, port))
+}
+
+/// Whether the admin API may answer there: beyond this machine it must ask who somebody is.
+pub(crate) fn guarded(address: SocketAddr, loaded: &Loaded) -> Result<(), String> {
+    if address.ip().is_loopback() || !loaded.tokens.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "--admin {address}: without tokens, whoever reaches this address could end apps; add an [[admin.token]] to the \
+         file, or keep to loopback, for example --admin 127.0.0.1:{}",
+        address.port()
+    ))
 }

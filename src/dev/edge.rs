@@ -47,7 +47,7 @@ pub(super) struct Sockets {
 impl Sockets {
     pub(super) async fn bind(args: &cli::Dev, loaded: &Loaded, kept: &Kept) -> Result<Self, String> {
         let ports = Ports::bind(args.listen, &loaded.apps, &kept.apps.apps)?;
-        guarded(args.admin, loaded)?;
+        ports::guarded(args.admin, loaded)?;
         let admin = TcpListener::bind(args.admin).await;
         let admin = admin.map_err(|error| ports::taken("--admin", args.admin, &error))?;
         let admin_address = admin.local_addr().map_err(|error| error.to_string())?;
@@ -159,18 +159,6 @@ impl Edge {
         }
         remove_addresses(&self.state)
     }
-}
-
-/// Whether the admin API may answer there: beyond this machine it must ask who somebody is.
-pub(super) fn guarded(address: SocketAddr, loaded: &Loaded) -> Result<(), String> {
-    if address.ip().is_loopback() || !loaded.tokens.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "--admin {address}: without tokens, whoever reaches this address could end apps; add an [[admin.token]] to the \
-         file, or keep to loopback, for example --admin 127.0.0.1:{}",
-        address.port()
-    ))
 }
 
 /// Writes down where everything is.

@@ -19,10 +19,9 @@ use revive::driver::reload::Model;
 use revive::driver::{Ask, Handle};
 use serde_json::{Value, json};
 
-use super::edge::guarded;
 use super::neighbours::Neighbours;
 use crate::files;
-use crate::ports::Ports;
+use crate::ports::{self, Ports};
 
 /// Bytes of what is logged of a file's mistakes; `loco-edge check` shows all.
 const MOST_LOGGED: usize = 16 << 10;
@@ -96,7 +95,7 @@ impl Reloader {
     }
 
     async fn take(&mut self, mut loaded: Loaded, gateway: &Gateway) {
-        let usable = guarded(self.admin, &loaded).and_then(|()| self.listen(&loaded.apps, gateway));
+        let usable = ports::guarded(self.admin, &loaded).and_then(|()| self.listen(&loaded.apps, gateway));
         if let Err(why) = usable {
             tracing::error!("the file is right, but cannot be used; what was in use before stays so: {why}");
             return self.refused(&Mistakes::default());

@@ -23,7 +23,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// How long one call of the API server may take.
 const CALL: Duration = Duration::from_secs(2);
 /// After a call that failed.
-const RETRY: Duration = Duration::from_millis(500);
+pub const RETRY: Duration = Duration::from_millis(500);
 /// Where the holder says at which address gateways reach it.
 const LINK: &str = "edge.loco.io/link";
 

@@ -232,7 +232,7 @@ impl Hub {
 
     fn done(&mut self, place: &Place, number: u64, done: Done) {
         let Some(life) = self.lives.get_mut(place) else { return };
-        if !life.job.as_ref().is_some_and(|job| job.number == number) {
+        if life.job.as_ref().is_none_or(|job| job.number != number) {
             return;
         }
         life.job = None;

@@ -46,7 +46,8 @@ fn how_a_workload_stands() {
         object
     };
     let mend = |rest| Mend::Rests(rest);
-    let table: Vec<(&str, Option<Rest>, Option<Value>, How, Mend)> = vec![
+    type Row = (&'static str, Option<Rest>, Option<Value>, How, Mend);
+    let table: Vec<Row> = vec![
         ("nothing was ever there", None, None, Nothing, Mend::Nothing),
         ("it runs", None, Some(object("a", 1, 2, "v1", None)), Up, Mend::Nothing),
         ("scaled to 0 by hand", None, Some(object("a", 1, 0, "v1", None)), Asleep(Light), Mend::Nothing),
