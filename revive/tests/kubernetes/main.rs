@@ -14,7 +14,6 @@ mod failing;
 mod managers;
 mod others;
 mod rig;
-mod watched;
 
 /// A test on a cluster, in a namespace of its own that is gone afterwards.
 macro_rules! on_cluster {

@@ -12,7 +12,9 @@ use config::model::{
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::{Client, CustomResourceExt};
+use revive::kubernetes;
 use revive::kubernetes::crd::{self, SleepRecord};
+use revive::platform::kubernetes::indexed::{Indexed, follow};
 use revive::platform::kubernetes::sight::Changes;
 use revive::platform::kubernetes::{Access, KubernetesPlatform, Place, Settings, View};
 use revive::platform::{Command, Event, Platform, Report, Rest, Standing};
@@ -20,8 +22,6 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-
-use crate::watched::Watched;
 
 /// Longer than anything here takes on a machine that is busy with other things.
 const LONG: Duration = Duration::from_secs(60);
@@ -35,7 +35,8 @@ pub(crate) struct Rig {
     reports: mpsc::UnboundedReceiver<Report>,
     said: VecDeque<Report>,
     instances: u64,
-    _watches: JoinSet<()>,
+    _watched: kubernetes::Watched,
+    _tasks: JoinSet<()>,
 }
 
 impl Rig {
@@ -61,8 +62,12 @@ impl Rig {
         )
         .await;
         let changes = Arc::new(Changes::default());
-        let mut watches = JoinSet::new();
-        let sight = Watched::start(&client, &namespace, &changes, &mut watches);
+        let of_cluster = kubernetes::Settings::new("acme", "local", "dev").unwrap();
+        let mut watched = kubernetes::start(&client, Arc::new(of_cluster));
+        timeout(LONG, watched.compiled.wait_for(Option::is_some)).await.unwrap().unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow(watched.view.clone(), Arc::clone(&changes)));
+        let sight = Arc::new(Indexed::new(watched.view.clone(), watched.compiled.clone()));
         let view = View { sight, changes };
         let (platform, reports) = platform(&client, &view, settings, 1);
         Some(Self {
@@ -73,7 +78,8 @@ impl Rig {
             reports,
             said: VecDeque::new(),
             instances: 0,
-            _watches: watches,
+            _watched: watched,
+            _tasks: tasks,
         })
     }
 

@@ -16,9 +16,7 @@ use tokio::time::timeout;
 
 use super::place::Place;
 use super::trouble::Trouble;
-
-/// Who we are in `metadata.managedFields`.
-pub const MANAGER: &str = "edge.loco.io";
+use crate::kubernetes::MANAGER;
 
 /// What a request is for: the ones do not wait for the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

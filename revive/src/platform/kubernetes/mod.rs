@@ -30,6 +30,7 @@ mod cluster;
 mod context;
 mod failure;
 mod hub;
+pub mod indexed;
 mod job;
 mod life;
 mod loss;
@@ -46,12 +47,13 @@ mod trouble;
 mod wake;
 mod words;
 
-pub use self::cluster::{Bounds, MANAGER, Requests};
+pub use self::cluster::{Bounds, Requests};
 pub use self::context::Settings;
 pub use self::loss::DEEP_SLEEP;
 pub use self::place::Place;
 pub use self::pull::{Renewal, TOKEN_EXPIRY};
 pub use self::record::TOMBSTONE_FOR;
+pub use crate::kubernetes::MANAGER;
 
 use self::cluster::Cluster;
 use self::context::Context;

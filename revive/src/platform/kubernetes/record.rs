@@ -10,9 +10,10 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use super::cluster::{Cluster, Lane, MANAGER};
+use super::cluster::{Cluster, Lane};
 use super::place::Place;
 use super::trouble::Trouble;
+use crate::kubernetes::MANAGER;
 use crate::kubernetes::crd::{SAVED, SleepRecord, SleepRecordSpec, TOMBSTONE};
 
 /// How long a tombstone stays.

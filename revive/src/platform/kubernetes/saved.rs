@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::cluster::{Identity, MANAGER};
+use super::cluster::Identity;
+use crate::kubernetes::MANAGER;
 use crate::kubernetes::crd::FieldManager;
 
 /// What the API server gives an object, and would not take from us.

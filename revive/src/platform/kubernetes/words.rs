@@ -15,10 +15,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::cluster::{Lane, MANAGER};
+use super::cluster::Lane;
 use super::context::Context;
 use super::place::Place;
 use super::trouble::Trouble;
+use crate::kubernetes::MANAGER;
 use crate::kubernetes::crd::SleepRecord;
 
 /// How long a status waits for the next one that takes its place.

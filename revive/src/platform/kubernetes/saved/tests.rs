@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{given_back, made_again, replicas_by, replicas_given_back, saved, spec_hash};
-use crate::platform::kubernetes::cluster::MANAGER;
+use crate::kubernetes::MANAGER;
 
 fn manager(name: &str, subresource: Option<&str>, fields: Value) -> Value {
     let mut manager = json!({ "manager": name, "operation": "Update", "fieldsV1": fields });

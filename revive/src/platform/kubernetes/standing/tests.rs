@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::How::{self, Asleep, Nothing, PutBack, Up};
 use super::{Mend, judge};
+use crate::kubernetes::MANAGER;
 use crate::kubernetes::crd::{RestSpec, SleepRecordSpec};
 use crate::platform::kubernetes::Place;
-use crate::platform::kubernetes::cluster::MANAGER;
 use crate::platform::kubernetes::record::empty;
 use crate::platform::kubernetes::saved::spec_hash;
 
