@@ -72,7 +72,7 @@ async fn serve(args: &cli::Revive, loaded: Loaded) -> Result<(), String> {
         authority: args.tls_ca.clone(),
     };
     let tls = Current::server(files).map_err(|error| error.to_string())?;
-    let client = Client::try_default().await.map_err(|error| format!("no cluster: {error}"))?;
+    let client = client().await?;
 
     let candidate = Candidate {
         lease: LEASE.to_owned(),
@@ -92,6 +92,13 @@ async fn serve(args: &cli::Revive, loaded: Loaded) -> Result<(), String> {
     tracing::info!("stopping: apps stay as they are");
     replica.resign().await;
     Ok(())
+}
+
+/// The API server. Nothing is tried again behind our back: whether it is away is to be seen.
+async fn client() -> Result<Client, String> {
+    let mut config = kube::Config::infer().await.map_err(|error| format!("no cluster: {error}"))?;
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| format!("no cluster: {error}"))
 }
 
 async fn bound(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {

@@ -14,13 +14,12 @@ use tokio::task::JoinSet;
 use super::compile::Compiled;
 use super::compiler::View;
 use super::keep::Before;
-use super::sight::{self, Eyes};
 use crate::brakes::{RemovalGuard, RemovalLimits};
 use crate::driver::reload::Model;
 use crate::driver::{Ask, Driver, Handle, Parts};
 use crate::link::Attached;
 use crate::metrics::Metrics;
-use crate::platform::kubernetes::{self as platform, Access, KubernetesPlatform, Requests, Teller};
+use crate::platform::kubernetes::{self as platform, indexed, Access, KubernetesPlatform, Requests, Teller};
 use crate::publish::Attachment;
 use crate::store::{Keep, LoadedApps};
 
@@ -69,14 +68,14 @@ impl Leader {
         let Office { client, view, mut compiled, epoch, settings, platform, drain, limits, keep } = office;
         let changes = Arc::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(sight::follow(view.clone(), Arc::clone(&changes)));
-        let eyes = Eyes { view, compiled: compiled.clone() };
+        tasks.spawn(indexed::follow(view.clone(), Arc::clone(&changes)));
+        let sight = Arc::new(indexed::Indexed::new(view, compiled.clone()));
         let requests = Requests::default();
         requests.register(registry);
         let (reports_tx, reports) = mpsc::unbounded_channel();
         let runs = KubernetesPlatform::new(
             client,
-            platform::View { sight: Arc::new(eyes), changes },
+            platform::View { sight, changes },
             Access { requests, ..Access::default() },
             platform,
             i64::try_from(epoch).unwrap_or(i64::MAX),

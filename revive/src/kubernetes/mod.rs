@@ -18,7 +18,6 @@ pub mod lead;
 pub mod lease;
 pub mod room;
 pub mod settings;
-pub mod sight;
 pub mod status;
 mod watch;
 

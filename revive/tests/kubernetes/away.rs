@@ -12,7 +12,7 @@ use config::link::Failure;
 use config::model::WorkloadKind::Deployment;
 use kube::{Client, Config};
 use revive::platform::kubernetes::sight::{Changes, Seen, SeenRecord, Sight};
-use revive::platform::kubernetes::{Access, KubernetesPlatform, Place, Settings, View};
+use revive::platform::kubernetes::{Access, KubernetesPlatform, Place, Renewal, Settings, View};
 use revive::platform::{Command, Event, Platform as _, Report};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -23,12 +23,18 @@ use crate::rig::an_app;
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// A Deployment that sleeps lightly, and nothing else.
-struct Asleep;
+/// A Deployment that sleeps lightly, pulls with these secrets, and nothing else.
+struct Asleep(Vec<String>);
 
 impl Sight for Asleep {
     fn workload(&self, _: &Place) -> Option<Seen> {
-        Some(Seen { uid: "u".into(), generation: 2, replicas: 0, leaving: false, pull_secrets: Vec::new() })
+        Some(Seen {
+            uid: "u".into(),
+            generation: 2,
+            replicas: 0,
+            leaving: false,
+            pull_secrets: self.0.clone(),
+        })
     }
 
     fn pods(&self, _: &Place) -> Vec<revive::platform::kubernetes::pod::Pod> {
@@ -53,6 +59,8 @@ impl Sight for Asleep {
 struct Server {
     asked: mpsc::UnboundedSender<(Instant, String)>,
     bad: Arc<Mutex<Vec<(StatusCode, &'static str)>>>,
+    /// When the pull secret expires, and when it does after the hook was called.
+    expiry: Arc<Mutex<(&'static str, &'static str)>>,
 }
 
 async fn answer(State(server): State<Server>, method: Method, uri: Uri, _: Bytes) -> Response {
@@ -62,6 +70,19 @@ async fn answer(State(server): State<Server>, method: Method, uri: Uri, _: Bytes
     {
         let status = json!({ "kind": "Status", "status": "Failure", "code": code.as_u16(), "message": message, "reason": "" });
         return (code, status.to_string()).into_response();
+    }
+    if uri.path() == "/renew" {
+        let mut expiry = server.expiry.lock().unwrap();
+        expiry.0 = expiry.1;
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    if uri.path() == "/api/v1/namespaces/n/secrets/pull" {
+        let expiry = server.expiry.lock().unwrap().0;
+        let secret = json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+            "metadata": { "name": "pull", "annotations": { "tokenExpiry": expiry } },
+        });
+        return secret.to_string().into_response();
     }
     if uri.path().ends_with("/scale") {
         return json!({ "metadata": {}, "spec": { "replicas": 2 } }).to_string().into_response();
@@ -97,8 +118,23 @@ struct Away {
 }
 
 async fn away(bad: Vec<(StatusCode, &'static str)>) -> Away {
+    with_secret(bad, Vec::new(), NEVER).await
+}
+
+/// Long over.
+const OVER: &str = "2020-01-01T00:00:00Z";
+/// Good for as long as this is tested.
+const NEVER: &str = "2999-01-01T00:00:00Z";
+
+/// Its pull secrets have expired, and after a call of the hook are good until `renewed`.
+async fn with_secret(
+    bad: Vec<(StatusCode, &'static str)>,
+    secrets: Vec<String>,
+    renewed: &'static str,
+) -> Away {
     let (asked, received) = mpsc::unbounded_channel();
-    let server = Server { asked, bad: Arc::new(Mutex::new(bad)) };
+    let server =
+        Server { asked, bad: Arc::new(Mutex::new(bad)), expiry: Arc::new(Mutex::new((OVER, renewed))) };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(answer).with_state(server);
@@ -107,8 +143,10 @@ async fn away(bad: Vec<(StatusCode, &'static str)>) -> Away {
     config.default_retry = false;
     let client = Client::try_from(config).unwrap();
     let (tell, reports) = mpsc::unbounded_channel();
-    let view = View { sight: Arc::new(Asleep), changes: Arc::new(Changes::default()) };
-    let platform = KubernetesPlatform::new(client, view, Access::default(), Settings::default(), 1, tell);
+    let view = View { sight: Arc::new(Asleep(secrets)), changes: Arc::new(Changes::default()) };
+    let renewal = Renewal { url: format!("{url}/renew").parse().unwrap(), deadline: Duration::from_secs(1) };
+    let settings = Settings { renewal: Some(renewal), ..Settings::default() };
+    let platform = KubernetesPlatform::new(client, view, Access::default(), settings, 1, tell);
     Away { platform, reports, asked: received }
 }
 
@@ -189,4 +227,24 @@ async fn a_refusal_is_told_at_once_with_its_type() {
         away.platform.submit(Command::Start { app, instance: config::link::Instance(1) });
         away.event(&Event::NotCreated(failure)).await;
     }
+}
+
+#[tokio::test]
+async fn an_expired_pull_secret_is_renewed_before_the_wake() {
+    let mut away = with_secret(Vec::new(), vec!["pull".to_owned()], NEVER).await;
+    let app = known(&mut away).await;
+    while away.asked.try_recv().is_ok() {}
+    away.platform.submit(Command::Start { app, instance: config::link::Instance(1) });
+    let secret = "GET /api/v1/namespaces/n/secrets/pull";
+    let (_, before) = away.asks("/scale").await;
+    assert_eq!(before, [secret, "POST /renew", secret]);
+}
+
+#[tokio::test]
+async fn a_pull_secret_that_nobody_renews_is_told_within_the_deadline() {
+    let mut away = with_secret(Vec::new(), vec!["pull".to_owned()], OVER).await;
+    let app = known(&mut away).await;
+    away.platform.submit(Command::Start { app, instance: config::link::Instance(1) });
+    away.event(&Event::NotCreated(Failure::ImagePull)).await;
+    assert!(away.asks("/renew").await.1.iter().all(|request| !request.ends_with("/scale")));
 }

@@ -16,6 +16,9 @@ use super::sight::{Seen, SeenRecord};
 use super::standing::How;
 use super::wake::Kept;
 
+/// Longer than watches lag behind.
+const LAG: Duration = Duration::from_secs(2);
+
 /// One app.
 pub(super) struct Life {
     pub(super) app: Arc<App>,
@@ -217,4 +220,53 @@ fn patience(outlook: Outlook, settings: &Settings) -> Duration {
 /// How long after its start the question is asked for this time: 0.7 s, 2.1 s, 4.9 s, 10.5 s, … after it.
 fn asking(times: u32) -> Duration {
     Duration::from_millis(700) * (2_u32.saturating_pow(times.min(9) + 1) - 1)
+}
+
+impl Life {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self {
+            app,
+            stage: Stage::Without(None),
+            job: None,
+            next: VecDeque::new(),
+            kept: Kept::default(),
+            settled: None,
+        }
+    }
+
+    pub(super) fn due(&self, settings: &Settings) -> Option<Instant> {
+        match &self.stage {
+            Stage::With(up) => up.due(settings),
+            Stage::Without(_) | Stage::Leaving(_) => None,
+        }
+    }
+
+    /// A wake does not wait for what is only tidying.
+    pub(super) fn hurry(&mut self) {
+        self.next.retain(|job| !job.yields());
+        if self.job.as_ref().is_some_and(|job| job.yields) {
+            self.halt_job();
+        }
+    }
+
+    /// What was being done is no longer wanted.
+    pub(super) fn halt(&mut self) {
+        self.next.clear();
+        self.halt_job();
+    }
+
+    fn halt_job(&mut self) {
+        if let Some(job) = self.job.take() {
+            job.handle.abort();
+        }
+    }
+
+    /// Whether nothing of ours is under way, or was so lately that watches may not have seen it.
+    pub(super) fn is_quiet(&self, now: Instant) -> bool {
+        let lately = match &self.stage {
+            Stage::With(up) => now.duration_since(up.since) < LAG,
+            Stage::Without(_) | Stage::Leaving(_) => true,
+        };
+        self.job.is_none() && !lately
+    }
 }

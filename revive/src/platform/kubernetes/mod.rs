@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 mod cluster;
 mod context;
 mod failure;
+mod follow;
 mod hub;
 pub mod indexed;
 mod job;
