@@ -163,7 +163,7 @@ impl Away {
         timeout(LONG, told).await.unwrap();
     }
 
-    /// When this was asked, and what was since the last time.
+    /// When this was asked, and what was since the last time, but for what is told to people beside.
     async fn asks(&mut self, wanted: &str) -> (Instant, Vec<String>) {
         let mut before = Vec::new();
         let asked = async {
@@ -172,7 +172,10 @@ impl Away {
                 if request.ends_with(wanted) {
                     return at;
                 }
-                before.push(request);
+                let beside = ["/events", "/status"].iter().any(|end| request.ends_with(end));
+                if !beside {
+                    before.push(request);
+                }
             }
         };
         let at = timeout(LONG, asked).await.unwrap();

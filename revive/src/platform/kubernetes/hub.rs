@@ -3,10 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use config::link::{Depth, Failure, Instance};
-use config::model::{App, AppId, Endpoint};
+use config::model::{App, AppId};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -17,11 +16,9 @@ use super::job::{self, Done};
 use super::life::{Ailing, Job, Leaving, Life, Running, Stage, Tell, Told, Up};
 use super::place::Place;
 use super::pods::{self, Look};
-use super::record::NotCommitted;
 use super::sight::Changes;
-use super::sleep::Rested;
 use super::standing::How;
-use super::wake::{Kept, NotWoken};
+use super::wake::Kept;
 use super::words::{Word, Words};
 use crate::platform::{Command, Event, Exit, Note, Report, Reports, Rest, Standing};
 
