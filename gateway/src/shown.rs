@@ -33,6 +33,8 @@ pub fn shown(told: &Status, source: &Source, trust: Trust, cluster: Cluster) -> 
         // Their addresses are written somewhere, and nobody else gets them when they sleep.
         (Source::Process(_) | Source::Upstreams(_), _) | (Source::Service(_), Trust::All) => told.clone(),
         (Source::Service(service), Trust::News) => match told {
+            // There is none to be relied on, or not.
+            Status::Awake { endpoints, .. } if endpoints.is_empty() => told.clone(),
             Status::Awake { .. } => by_cluster(told, service, cluster),
             Status::Draining { .. }
             | Status::Asleep { .. }

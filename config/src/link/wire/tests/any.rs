@@ -183,7 +183,7 @@ pub(super) fn status() -> impl Strategy<Value = Status> {
     let waking =
         (one_of(Phase::ALL), span(), option::of(span()), option::of(any::<u32>()), option::of(probe));
     prop_oneof![
-        (instance(), vec(endpoint(), 1..4))
+        (instance(), vec(endpoint(), 0..4))
             .prop_map(|(instance, all)| Status::Awake { instance, endpoints: all.into() }),
         any::<u64>().prop_map(|round| Status::Draining { round: Round(round) }),
         one_of([Depth::Light, Depth::Deep]).prop_map(|depth| Status::Asleep { depth }),
