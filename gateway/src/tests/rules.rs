@@ -424,6 +424,6 @@ fn revive_is_told_what_of_a_table_is_in_use() {
         edge.use_rules([(app("a"), ASLEEP)], vec![rule(filtered(vec![wrong]))]).await;
         let refused = edge.in_use().await;
         assert_eq!(refused.len(), 1);
-        assert!(refused[0].0 == "r" && refused[0].1.contains("loco-org-id"), "{refused:?}");
+        assert!(refused[0].0 == "rule/r" && refused[0].1.contains("loco-org-id"), "{refused:?}");
     });
 }
