@@ -266,8 +266,9 @@ impl Replica {
         let counts = Counts::register(&mut registry);
         let configuration = Configuration::of(self.file.clone(), &self.loaded.warnings);
         let tokens = Tokens::new(self.loaded.tokens.clone());
-        let api = Admin::new(handle, keep, (Arc::new(registry), counts), tokens, configuration);
-        Admin { ready: self.ready.clone(), ..api }
+        let mut api = Admin::new(handle, keep, (Arc::new(registry), counts), tokens, configuration);
+        api.ready = self.ready.clone();
+        api
     }
 
     /// Lets another one lead at once.

@@ -19,7 +19,7 @@ use crate::driver::reload::Model;
 use crate::driver::{Ask, Driver, Handle, Parts};
 use crate::link::Attached;
 use crate::metrics::Metrics;
-use crate::platform::kubernetes::{self as platform, indexed, Access, KubernetesPlatform, Requests, Teller};
+use crate::platform::kubernetes::{self as platform, Access, KubernetesPlatform, Requests, Teller, indexed};
 use crate::publish::Attachment;
 use crate::store::{Keep, LoadedApps};
 
