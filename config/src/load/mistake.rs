@@ -49,6 +49,8 @@ pub enum Severity {
     Error,
     /// The file is used; somebody should look.
     Warning,
+    /// The file is used, and nothing is wrong with it; it could be better.
+    Hint,
 }
 
 /// A place in the file or the environment.
@@ -141,6 +143,22 @@ impl Mistakes {
             related: f.related.map(|(spot, message)| Related { place: place(&spot), message }),
         };
         Self { list: findings.into_iter().map(locate).collect(), left_out }
+    }
+
+    /// Something about a file as a whole, which is not used.
+    pub fn about_file(name: &str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::unreadable(name, message.into(), help.into())
+    }
+
+    /// Those of several files, one after the other.
+    #[must_use]
+    pub fn together(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            all.left_out += part.left_out;
+            all.list.extend(part.list);
+        }
+        all
     }
 
     /// In the order of the file; at most 1,000, see [`Mistakes::left_out`].

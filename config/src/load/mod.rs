@@ -55,6 +55,7 @@ mod policy;
 mod preset;
 mod quantity;
 mod reader;
+mod remark;
 mod render;
 mod routes;
 mod secret;
@@ -67,6 +68,7 @@ mod upstream;
 mod values;
 
 pub use mistake::{Mistake, Mistakes, Place, Related, Severity};
+pub use remark::Remark;
 pub use render::Colours;
 pub use span::{after, shown_span, span};
 

@@ -1,5 +1,7 @@
 //! Mistakes for people: each with its line, a marker, and what would be right.
 
+use std::collections::BTreeSet;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::mistake::{Mistake, Mistakes, Place, Severity};
@@ -44,9 +46,18 @@ impl Mistakes {
             n => Some(format!("{n} {one}s")),
         };
         let more = (self.left_out() > 0).then(|| format!("{} more that are not shown", self.left_out()));
-        let counts = [count(Severity::Error, "error"), count(Severity::Warning, "warning"), more];
-        let file = self.iter().next().map_or("", |mistake| &mistake.place.file);
-        format!("{} in {file}", counts.into_iter().flatten().collect::<Vec<_>>().join(" and "))
+        let counts = [
+            count(Severity::Error, "error"),
+            count(Severity::Warning, "warning"),
+            count(Severity::Hint, "hint"),
+            more,
+        ];
+        let files: BTreeSet<&str> = self.iter().map(|mistake| &*mistake.place.file).collect();
+        let place = match files.first() {
+            Some(file) if files.len() == 1 => (*file).to_owned(),
+            Some(_) | None => format!("{} files", files.len()),
+        };
+        format!("{} in {place}", counts.into_iter().flatten().collect::<Vec<_>>().join(" and "))
     }
 }
 
@@ -54,6 +65,7 @@ fn group(mistake: &Mistake) -> Group<'_> {
     let level = match mistake.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Hint => Level::NOTE.with_name("hint"),
     };
     let beside = mistake.help.as_deref().filter(|help| fits_beside(mistake, help));
     let below = mistake.help.as_deref().filter(|_| beside.is_none());

@@ -55,9 +55,26 @@ pub(super) struct LineSpan<'a> {
 
 impl<'a> Text<'a> {
     pub(super) fn new(text: &'a str) -> Self {
+        Self::with_secret(text, secret::lines(text))
+    }
+
+    /// A text of another kind, of which these lines are secret.
+    pub(super) fn with_secret(text: &'a str, secret: Vec<Range<usize>>) -> Self {
+        Self { secret, ..Self::plain(text) }
+    }
+
+    fn plain(text: &'a str) -> Self {
         let after_newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
-        let line_starts = std::iter::once(0).chain(after_newlines).collect();
-        Self { text, line_starts, secret: secret::lines(text) }
+        Self { text, line_starts: std::iter::once(0).chain(after_newlines).collect(), secret: Vec::new() }
+    }
+
+    /// Bytes of the word at a line and a character of it, both counted from 1; up to the next space.
+    pub(super) fn word_at(&self, line: usize, column: usize) -> Range<usize> {
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let text = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or("");
+        let before = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+        let word = text.get(before..).and_then(|rest| rest.split_whitespace().next()).unwrap_or("");
+        start + before..start + before + word.len()
     }
 
     /// Whether a line may have something in it that must not be shown.

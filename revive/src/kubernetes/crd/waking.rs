@@ -152,6 +152,21 @@ impl WakeSaid {
     }
 }
 
+impl From<&WakePolicy> for WakeSaid {
+    fn from(policy: &WakePolicy) -> Self {
+        Self {
+            mode: Some(policy.mode),
+            page_after: Some(policy.page_after),
+            hold_timeout: Some(policy.hold_timeout),
+            max_held: Some(policy.max_held),
+            health_checks: Some(policy.passersby.health_checks),
+            monitors: Some(policy.passersby.monitors),
+            crawlers: Some(policy.passersby.crawlers),
+            budget: Some(policy.passersby.budget),
+        }
+    }
+}
+
 impl From<WakeModeSpec> for WakeMode {
     fn from(mode: WakeModeSpec) -> Self {
         match mode {

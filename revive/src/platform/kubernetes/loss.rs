@@ -8,7 +8,7 @@ pub const DEEP_SLEEP: &str = "edge.loco.io/deep-sleep";
 
 /// How deep a workload may sleep.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Allowed {
+pub enum Allowed {
     /// As deep as is wanted.
     Any,
     /// Its replicas may go, it may not: why.
@@ -19,7 +19,7 @@ pub(super) enum Allowed {
 
 /// Why a workload sleeps lightly only.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub enum Why {
     /// This would be lost.
     WouldLoseData(String),
     /// Somebody else made it, and would make it again.
@@ -27,7 +27,7 @@ pub(super) enum Why {
 }
 
 /// How deep this workload may sleep. An `emptyDir` goes with every restart of a pod, so its owner counts on that.
-pub(super) fn allowed(object: &Value) -> Allowed {
+pub fn allowed(object: &Value) -> Allowed {
     if let Some(volume) = ephemeral(object) {
         return Allowed::Nothing(format!(
             "the generic ephemeral volume {volume}, whose claim goes with its pod"
@@ -55,7 +55,7 @@ pub(super) fn allowed(object: &Value) -> Allowed {
 
 impl Allowed {
     /// The deepest sleep, not deeper than is wanted.
-    pub(super) fn of(&self, wanted: Depth) -> Option<Depth> {
+    pub fn of(&self, wanted: Depth) -> Option<Depth> {
         match self {
             Self::Any => Some(wanted),
             Self::Light(_) => Some(Depth::Light),
@@ -64,7 +64,7 @@ impl Allowed {
     }
 
     /// What would be lost.
-    pub(super) fn loss(&self) -> Option<&str> {
+    pub fn loss(&self) -> Option<&str> {
         match self {
             Self::Nothing(what) | Self::Light(Why::WouldLoseData(what)) => Some(what),
             Self::Any | Self::Light(Why::Managed(_)) => None,

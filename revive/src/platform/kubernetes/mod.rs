@@ -50,7 +50,7 @@ mod words;
 
 pub use self::cluster::{Bounds, Requests};
 pub use self::context::Settings;
-pub use self::loss::DEEP_SLEEP;
+pub use self::loss::{Allowed, DEEP_SLEEP, Why, allowed};
 pub use self::place::Place;
 pub use self::pull::{Renewal, TOKEN_EXPIRY};
 pub use self::record::TOMBSTONE_FOR;
