@@ -141,18 +141,30 @@ fn listener(text: &str) -> Result<(u16, SocketAddr), String> {
         .ok_or_else(|| "the port of a Gateway's listener and an address, such as 80=0.0.0.0:8080".to_owned())
 }
 
-/// Look for mistakes in a file of apps, all at once
+/// Look for mistakes, all at once, in files of apps or in Kubernetes YAML
 ///
 /// Each is shown with its line and what would be right.
 ///
-/// Exit status: 0 if the file can be used (there may be warnings), 1 if not.
+/// Of Kubernetes objects it also tells what the edge would make of them: which apps, where they are reached, when
+/// they sleep and how they wake; listeners, routes in their order, limits, and what is left alone. All files are
+/// taken together. What they name and do not have is a warning, because the cluster may have it.
+///
+/// Exit status: 0 if all can be used (there may be warnings), 1 if not.
 #[derive(Args, Debug)]
+#[command(after_help = "For example: helm template ./my-app | loco-edge check -")]
 pub(crate) struct Check {
-    /// The file of apps
-    pub file: PathBuf,
+    /// Files of apps (.toml), of Kubernetes objects (.yaml, .yml, .json), directories of these, or - for what comes by a pipe
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// As JSON, for editors and scripts
     #[arg(long)]
     pub json: bool,
+    /// Of Kubernetes objects: where those are that do not say it
+    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
+    pub namespace: String,
+    /// Of Kubernetes objects: the platform's file, as `loco-edge revive` has it; without it, the defaults and ports 80 and 443
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Print the Kubernetes YAML of a file of apps

@@ -196,6 +196,7 @@ fn what_kubernetes_has_no_word_for_is_said() {
         "limit `a.b`: it is called a-b",
         "[gateway]",
         "LOCO_<APP>_URL",
+        "the apps are several tenants'",
     ] {
         assert!(said.contains(what), "not said: {what:?} in:\n{said}");
     }

@@ -15,6 +15,7 @@ mod admin_tokens;
 mod answers;
 mod balancing;
 mod check;
+mod check_kubernetes;
 mod claims;
 mod crowds;
 mod ending;
