@@ -162,7 +162,7 @@ pub(crate) struct Check {
     /// Of Kubernetes objects: where those are that do not say it
     #[arg(long, value_name = "NAMESPACE", default_value = "default")]
     pub namespace: String,
-    /// Of Kubernetes objects: the platform's file, as `loco-edge revive` has it; without it, the defaults and ports 80 and 443
+    /// Of Kubernetes objects: the platform's file, as of `loco-edge revive --config`; without it, the defaults
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

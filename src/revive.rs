@@ -1,6 +1,7 @@
 //! `loco-edge revive`: the control plane on a Kubernetes cluster. Of several replicas one leads.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-mod settings;
+pub(crate) mod settings;
 
 use crate::files::{self, fail};
 use crate::stop::{Asked, Stop};
@@ -34,7 +35,7 @@ const ATTACHED: usize = 64;
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &cli::Revive) -> ExitCode {
-    let loaded = match loaded(args) {
+    let loaded = match loaded(args.config.as_deref()) {
         Ok(loaded) => loaded,
         Err(mistakes) => return fail(&files::shown(&mistakes)),
     };
@@ -49,8 +50,9 @@ pub(crate) fn run(args: &cli::Revive) -> ExitCode {
     }
 }
 
-fn loaded(args: &cli::Revive) -> Result<Loaded, Mistakes> {
-    match &args.config {
+/// What the platform's file says, or holds without one.
+pub(crate) fn loaded(file: Option<&Path>) -> Result<Loaded, Mistakes> {
+    match file {
         Some(file) => load::load_platform(file, &files::variables()),
         None => load::parse_platform("(no file)", "", &files::variables()),
     }

@@ -14,7 +14,7 @@ use revive::platform::kubernetes::{self as platform, Renewal};
 const RENEWAL: Duration = Duration::from_secs(10);
 
 /// What the edge is to make of the cluster.
-pub(super) fn of_cluster(loaded: &Loaded) -> Result<Settings, String> {
+pub(crate) fn of_cluster(loaded: &Loaded) -> Result<Settings, String> {
     let Kubernetes { controller, ports, addresses, tenant_pattern, org_label, workspace_label, .. } =
         &loaded.settings.kubernetes;
     let defaults = &loaded.defaults;
@@ -34,6 +34,7 @@ pub(super) fn of_cluster(loaded: &Loaded) -> Result<Settings, String> {
     settings.sleep = Sleeping {
         idle_after: written(defaults.sleep.idle_after),
         remove_after: written(defaults.sleep.remove_after),
+        wake: (&defaults.wake).into(),
         ..Sleeping::default()
     };
     settings.health = defaults.health.clone();

@@ -163,22 +163,6 @@ fn what_is_not_in_the_files_is_a_warning_and_the_app_is_told_all_the_same() {
 }
 
 #[test]
-fn a_certificate_that_is_elsewhere_hides_no_app() {
-    let tls = "  - name: https
-    port: 443
-    protocol: HTTPS
-    hostname: '*.example.com'
-    tls: {certificateRefs: [{name: cert}]}
-    allowedRoutes: {namespaces: {from: All}}
-";
-    let only_tls = PLATFORM.split("  - name: http").next().expect("its beginning").to_owned() + tls;
-    let ran = check(&format!("{only_tls}---\n{APP}"));
-    let said =
-        ["warning: listener https: Secret infra/cert is not in these files", "HTTPS 443", "app default/cart"];
-    assert_says(&ran, 0, &said);
-}
-
-#[test]
 fn everything_that_is_wrong_is_said_at_once_each_with_its_line() {
     let bad = "apiVersion: v1
 kind: Service

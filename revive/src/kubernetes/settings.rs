@@ -1,7 +1,5 @@
 //! What the edge is to make of a cluster.
 
-mod file;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 

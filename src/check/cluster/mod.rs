@@ -16,32 +16,33 @@ mod object;
 mod people;
 mod references;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod unknown;
 
 use std::path::Path;
 
-use config::load::{self, Mistakes};
-use revive::kubernetes::compile::compile;
-use revive::kubernetes::index::{Index, Update};
-use revive::kubernetes::{Compiled, Settings, Unread, read};
+use ::revive::kubernetes::compile::compile;
+use ::revive::kubernetes::index::{Index, Update};
+use ::revive::kubernetes::{Compiled, Settings, Unread, read};
+use config::load::Mistakes;
 
 pub(super) use summary::Summary;
 
 use super::input::Text;
-use crate::files;
+use crate::revive;
 use assumed::{Assumed, Missing};
 use finding::Findings;
 use object::{Object, Objects};
 
-/// What the edge would be told at its start: by a platform's file, else the defaults.
+/// What revive would be told at its start: by a platform's file, else nothing.
 pub(super) fn settings(file: Option<&Path>) -> Result<(Settings, Mistakes), Mistakes> {
-    let loaded = match file {
-        Some(file) => load::load_platform(file, &files::variables())?,
-        None => {
-            load::parse_platform("the defaults", "[kubernetes]\nports = [80, 443]\n", &files::variables())?
-        }
-    };
-    Ok((Settings::of_file(&loaded), loaded.warnings))
+    let loaded = revive::loaded(file)?;
+    let name = file.map_or_else(|| "(no file)".to_owned(), |file| file.display().to_string());
+    match revive::settings::of_cluster(&loaded) {
+        Ok(settings) => Ok((settings, loaded.warnings)),
+        Err(why) => Err(Mistakes::about_file(&name, why, "correct [kubernetes]")),
+    }
 }
 
 /// Everything that is wrong, ignored, or could be better; and what is made of it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::ByteString;
 use revive::kubernetes::index::Key;
 use serde_json::Value;
 
@@ -187,13 +188,24 @@ fn is_secret(document: &Document<'_>) -> bool {
     })
 }
 
-/// What the API server makes of it: the namespace is said, and quantities are texts.
+/// What the API server makes of it: the namespace is said, quantities are texts, and a Secret's texts are data.
 fn settled(mut value: Value, namespace: &str) -> Value {
+    if value["kind"] == "Secret" {
+        encode(&mut value);
+    }
     if let Some(metadata) = value["metadata"].as_object_mut().filter(|_| !namespace.is_empty()) {
         metadata.insert("namespace".to_owned(), namespace.into());
     }
     quantities(&mut value);
     value
+}
+
+fn encode(secret: &mut Value) {
+    let texts = secret.as_object_mut().and_then(|secret| secret.remove("stringData"));
+    for (name, text) in texts.as_ref().and_then(Value::as_object).into_iter().flatten() {
+        let bytes = ByteString(text.as_str().unwrap_or_default().as_bytes().to_vec());
+        secret["data"][name] = serde_json::to_value(bytes).unwrap_or_default();
+    }
 }
 
 fn quantities(value: &mut Value) {

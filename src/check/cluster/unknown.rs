@@ -44,7 +44,8 @@ fn collect<'n>(node: &'n Node, kept: &Value, path: &str, unknown: &mut Vec<(Stri
                 let path = format!("{path}.{name}");
                 match kept.get(name) {
                     Some(kept) => collect(node, kept, &path, unknown),
-                    None if is_false(node) => {}
+                    // `stringData` has become `data`.
+                    None if is_false(node) || path == ".stringData" => {}
                     None => unknown.push((path, node)),
                 }
             }
