@@ -22,15 +22,20 @@ pub(super) fn down(
         Event::Sleep { depth: Depth::Deep, .. } if depth == Depth::Light && leaving.is_none() => {
             to(State::Down { depth: Depth::Deep, leaving }, [Action::Remove])
         }
-        Event::Exited { instance } | Event::NotCreated { instance, .. } if leaving == Some(instance) => {
+        Event::Exited { instance } if leaving == Some(instance) => {
+            stay(State::Down { depth, leaving: None }, [])
+        }
+        Event::NotCreated { instance, .. } if leaving == Some(instance) && rules.ends_uncreated() => {
             stay(State::Down { depth, leaving: None }, [])
         }
         Event::PutDown { instance, rest } if leaving == Some(instance) => to(rests(rest), []),
-        Event::Appeared { instance } if leaving.is_none() => appear(instance, rules, now),
-        Event::PutBack { instance, depth } if leaving.is_none() => {
+        // Here and below: what was told to stop is over, or others could not have made it run.
+        Event::Appeared { instance } => appear(instance, rules, now),
+        Event::PutBack { instance, depth } => {
             let actions = [Action::Adopt(instance), Action::Stop { instance, depth }];
             to(State::Down { depth, leaving: Some(instance) }, actions)
         }
+        Event::Rests(Rest::Nothing) => to(State::Absent, []),
         Event::Rests(rest) if leaving.is_none() && rest != Rest::Asleep(depth) => to(rests(rest), []),
         Event::Deleted { .. } => to(State::Gone { leaving: still_ours(leaving, rules) }, []),
         Event::Granted { .. } => stay(State::Down { depth, leaving }, [Action::Release]),
@@ -47,9 +52,7 @@ pub(super) fn down(
         | Event::PutDown { .. }
         | Event::Ending { .. }
         | Event::Exited { .. }
-        | Event::Appeared { .. }
-        | Event::PutBack { .. }
-        | Event::Rests(_)
+        | Event::Rests(Rest::Asleep(_))
         | Event::Reachable { .. }
         | Event::NotReachable { .. }
         | Event::Unreachable { .. }
@@ -99,6 +102,7 @@ pub(super) fn absent(event: Event, rules: &Rules, now: Instant) -> Transition {
 /// Everything that can happen to an app that did not come up, or did not stay up.
 pub(super) fn failed(mut failed: Failed, event: Event, rules: &Rules, now: Instant) -> Transition {
     let there = failed.remains.instance();
+    let runs = matches!(failed.remains, Remains::Running { .. });
     match event {
         Event::Wanted(Demand::Admin) => try_again(&failed, rules, now),
         Event::Wanted(Demand::Request) if now >= failed.retry_at => try_again(&failed, rules, now),
@@ -107,7 +111,9 @@ pub(super) fn failed(mut failed: Failed, event: Event, rules: &Rules, now: Insta
         Event::Tick if failed.retry == Retry::ByItself && now >= failed.retry_at => {
             try_again(&failed, rules, now)
         }
-        Event::NotCreated { instance, .. } if failed.remains == Remains::Leaving(instance) => {
+        Event::NotCreated { instance, .. }
+            if failed.remains == Remains::Leaving(instance) && rules.ends_uncreated() =>
+        {
             failed.remains = Remains::Nothing;
             stay(State::Failed(failed), [])
         }
@@ -125,12 +131,12 @@ pub(super) fn failed(mut failed: Failed, event: Event, rules: &Rules, now: Insta
             let running = Running { instance, endpoint, since: now, wake_took, failures: failed.failures };
             to(State::Awake(running), [])
         }
-        Event::Appeared { instance } if there.is_none() => appear(instance, rules, now),
-        Event::PutBack { instance, depth } if there.is_none() => {
+        Event::Appeared { instance } if !runs => appear(instance, rules, now),
+        Event::PutBack { instance, depth } if !runs => {
             failed.remains = Remains::Leaving(instance);
             to(State::Failed(failed), [Action::Adopt(instance), Action::Stop { instance, depth }])
         }
-        Event::Rests(Rest::Nothing) if there.is_none() => to(State::Absent, []),
+        Event::Rests(Rest::Nothing) if !runs => to(State::Absent, []),
         Event::Sleep { depth, .. } => given_up(failed.remains, depth, rules),
         Event::Changed { .. } => changed(failed, rules, now),
         Event::Deleted { .. } => to(State::Gone { leaving: still_ours(there, rules) }, []),

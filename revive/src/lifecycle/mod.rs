@@ -28,8 +28,8 @@
 //!
 //! Each state has one function that names **every** event: in `up` and `down`, and for the way up in `waking`. What
 //! cannot happen, or comes too late, changes nothing: an event about an instance or a round that is not the current one
-//! is news of the past. So is one about an app without an instance, if it has one by now: whatever the platform was told
-//! to do about that, it has not read yet, and its answer will say how the app stands.
+//! is news of the past. So is one about an app without an instance, if it has one by now that was not told to stop:
+//! whatever the platform was told to do about that, it has not read yet, and its answer will say how the app stands.
 
 mod down;
 mod event;
@@ -78,6 +78,15 @@ impl Rules {
     fn backoff(&self, failures: u32) -> Duration {
         let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
         self.backoff_first.saturating_mul(factor).min(self.backoff_max)
+    }
+
+    /// Whether nothing is left of what could not be started. Elsewhere a workload may be, and what was told to stop says
+    /// itself when it has.
+    fn ends_uncreated(&self) -> bool {
+        match self.light {
+            Light::Paused => true,
+            Light::Stopped => false,
+        }
     }
 
     /// How deep an app sleeps that was stopped, and not removed.

@@ -31,12 +31,21 @@ pub(super) fn waking(mut waking: Waking, event: Event, rules: &Rules, now: Insta
         // A grant that crossed a withdrawal: one wake needs one slot.
         (Event::Granted { .. }, _) => stay(State::Waking(waking), [Action::Release]),
         // Nobody who deploys, or scales by hand, stands in line.
-        (Event::Appeared { instance } | Event::PutBack { instance, .. }, WakeStep::Queued) => {
+        (
+            Event::Appeared { instance } | Event::PutBack { instance, .. },
+            step @ (WakeStep::Queued | WakeStep::Clearing(_)),
+        ) => {
             (waking.by, waking.failures) = (By::Others, 0);
-            let actions = [Action::Withdraw, Action::Adopt(instance)];
+            let actions = withdraw(step).into_iter().chain([Action::Adopt(instance)]);
             onward(waking, creating(instance, rules, now), now, actions)
         }
-        (Event::Rests(rest), WakeStep::Queued) => rests_queued(waking, rest),
+        (Event::Rests(Rest::Asleep(depth)), WakeStep::Queued) => {
+            waking.depth = depth;
+            stay(State::Waking(waking), [])
+        }
+        (Event::Rests(Rest::Nothing), step @ (WakeStep::Queued | WakeStep::Clearing(_))) => {
+            to(State::Absent, withdraw(step))
+        }
         (
             Event::Phase { instance, .. }
             | Event::Ails { instance, .. }
@@ -95,7 +104,7 @@ fn comes_up(waking: Waking, event: Event, rules: &Rules, now: Instant) -> Transi
             step @ (WakeStep::Creating { .. } | WakeStep::Probing { .. } | WakeStep::Returning { .. }),
         ) => onward(waking, step.ails(failure), now, []),
         (Event::Created { endpoint, .. }, step) => listens_at(waking, step, endpoint, now),
-        (Event::NotCreated { .. }, WakeStep::Clearing(_)) => {
+        (Event::NotCreated { .. }, WakeStep::Clearing(_)) if rules.ends_uncreated() => {
             onward(waking, WakeStep::Queued, now, [Action::Enqueue])
         }
         (
@@ -103,7 +112,7 @@ fn comes_up(waking: Waking, event: Event, rules: &Rules, now: Instant) -> Transi
             WakeStep::Creating { .. } | WakeStep::Probing { .. } | WakeStep::Returning { .. },
         ) => match rules.light {
             Light::Paused => give_up(waking, failure, Left::Nothing, rules, now),
-            Light::Stopped => give_up(waking, failure, Left::Unfinished(instance), rules, now),
+            Light::Stopped => give_up(waking, failure, Left::Running(instance), rules, now),
         },
         (
             Event::Ready { instance, endpoint },
@@ -187,14 +196,15 @@ fn listens_at(waking: Waking, step: WakeStep, endpoint: SocketAddr, now: Instant
     }
 }
 
-/// Somebody has changed how an app stands that waits for its turn.
-fn rests_queued(mut waking: Waking, rest: Rest) -> Transition {
-    match rest {
-        Rest::Asleep(depth) => {
-            waking.depth = depth;
-            stay(State::Waking(waking), [])
-        }
-        Rest::Nothing => to(State::Absent, [Action::Withdraw]),
+/// Leaves the line, where it stands in it.
+fn withdraw(step: WakeStep) -> Option<Action> {
+    match step {
+        WakeStep::Queued => Some(Action::Withdraw),
+        WakeStep::Clearing(_)
+        | WakeStep::Creating { .. }
+        | WakeStep::Probing { .. }
+        | WakeStep::Returning { .. }
+        | WakeStep::Resuming { .. } => None,
     }
 }
 
@@ -233,9 +243,7 @@ enum Left {
     Nothing,
     /// The rest of an instance, which is being ended.
     Ending(Instance),
-    /// What was made of an instance on the way to nothing: to be cleared away if we started it.
-    Unfinished(Instance),
-    /// An instance that runs, and is to be stopped if we started it.
+    /// An instance that runs, or may, and is to be stopped if we started it.
     Running(Instance),
 }
 
@@ -245,10 +253,9 @@ fn give_up(waking: Waking, failure: Failure, left: Left, rules: &Rules, now: Ins
     let (remains, stop) = match left {
         Left::Nothing => (Remains::Nothing, None),
         Left::Ending(instance) => (Remains::Leaving(instance), None),
-        Left::Unfinished(instance) | Left::Running(instance) if waking.by == By::Others => {
+        Left::Running(instance) if waking.by == By::Others => {
             (Remains::Running { instance, endpoint: waking.step.endpoint() }, None)
         }
-        Left::Unfinished(instance) => (Remains::Nothing, Some(stop(instance))),
         Left::Running(instance) => (Remains::Leaving(instance), Some(stop(instance))),
     };
     let failures = waking.failures.saturating_add(1);

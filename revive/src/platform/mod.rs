@@ -32,7 +32,8 @@ pub enum Command {
     Pause(Instance),
     /// The end of light sleep. Answered by [`Event::Resumed`], or [`Event::Exited`].
     Resume(Instance),
-    /// End it, whatever its state: politely, then by force. Answered by [`Event::Exited`], always.
+    /// End it, whatever its state: politely, then by force. Answered by [`Event::Exited`], always, also if it has ended
+    /// already. What others have started since then is not it, and is left alone.
     Stop {
         /// Which run.
         instance: Instance,
@@ -70,7 +71,7 @@ pub enum Event {
     /// then told to stop, and that is answered as ever.
     NotCreated(Failure),
     /// Somebody else has ended it on purpose, by hand or by a deploy, and this is left: it has not crashed. Also the
-    /// answer to [`Command::Adopt`] where nothing runs any more.
+    /// answer to [`Command::Adopt`] where nothing runs any more, and to [`Command::Start`] where there is nothing to make.
     PutDown(Rest),
     /// It is paused.
     Paused,

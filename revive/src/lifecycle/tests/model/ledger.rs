@@ -4,7 +4,7 @@ use config::link::Instance;
 
 use super::super::super::*;
 use super::world::{Gateway, View};
-use crate::platform::Light;
+use crate::platform::{Light, Rest};
 
 /// What the lifecycle has been told about the instance that it started last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,9 +88,9 @@ impl Ledger {
             self.sleeps_only_what_is_quiet(action, event, gateway);
         }
         let over = match event {
-            Event::NotCreated { .. } => self.light == Light::Stopped && after.instance().is_none(),
-            // What others run is let go.
+            // What others run is let go; and of what they have deleted nothing is left.
             Event::Deleted { .. } => self.light == Light::Stopped,
+            Event::Rests(Rest::Nothing) => *after == State::Absent,
             _ => false,
         };
         if over {
@@ -135,7 +135,9 @@ impl Ledger {
                 (Known::Runs(new), self.instance == Known::Nothing, "two of one app never run at once")
             }
             Action::Adopt(new) => {
-                (Known::Runs(new), self.instance == Known::Nothing, "only what has no name gets one")
+                // What was told to stop has: else others could not have started it.
+                let free = matches!(self.instance, Known::Nothing | Known::Stops(_));
+                (Known::Runs(new), free, "only what has no name gets one")
             }
             Action::Pause(one) => {
                 (Known::Paused(one), self.instance == Known::Runs(one), "only what runs is paused")

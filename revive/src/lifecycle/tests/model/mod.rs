@@ -4,7 +4,7 @@
 use config::link::{Depth, Instance};
 use stateright::{Checker, Model, Property};
 
-use super::super::{By, Demand, Event, State, WakeStep};
+use super::super::{By, Demand, Event, Failed, Remains, State, WakeStep};
 use crate::platform::{Light, Rest};
 use world::{Stands, View, World, early, late};
 
@@ -243,7 +243,8 @@ fn around_the_platform(world: &World, actions: &mut Vec<Happens>) {
 /// Once, as far as it matters: to who is up already it is no news.
 fn comes_up(life: &State, instance: Instance) -> bool {
     let waits = matches!(life, State::Waking(waking) if !matches!(waking.step, WakeStep::Clearing(_)));
-    life.instance() == Some(instance) && (waits || matches!(life, State::Failed(_)))
+    let failed = matches!(life, State::Failed(Failed { remains: Remains::Running { .. }, .. }));
+    life.instance() == Some(instance) && (waits || failed)
 }
 
 fn others(world: &World, actions: &mut Vec<Happens>) {

@@ -251,7 +251,11 @@ impl World {
     pub(super) fn obeys(&mut self, luck: bool) {
         let Some(command) = self.platform.commands.pop_front() else { return };
         let report = match command {
-            Command::Start(instance) if luck && self.can_start() => Some(self.runs_as(instance)),
+            Command::Start(instance) if self.platform.stands == Stands::Rests(Rest::Nothing) => {
+                Some(Event::PutDown { instance, rest: Rest::Nothing })
+            }
+            Command::Start(instance) if luck => Some(self.runs_as(instance)),
+            Command::Start(instance) if self.platform.stands == Stands::Up => Some(self.fails_as(instance)),
             Command::Start(instance) => Some(Event::NotCreated { instance, failure: Failure::NotStarted }),
             // Of what has ended, the end has been reported: nothing more comes.
             Command::Pause(instance) => self.lives(instance).then_some(Event::Paused { instance }),
@@ -264,14 +268,11 @@ impl World {
                 if lived && self.light == Light::Stopped {
                     self.platform.stands = Stands::Rests(Rest::Asleep(depth));
                 }
-                (lived || luck).then_some(Event::Exited { instance })
+                (lived || luck || self.light == Light::Stopped).then_some(Event::Exited { instance })
             }
             Command::Adopt(instance) => Some(match self.platform.stands {
                 Stands::Up if luck => self.runs_as(instance),
-                Stands::Up => {
-                    self.runs_as(instance);
-                    Event::NotCreated { instance, failure: Failure::ImagePull }
-                }
+                Stands::Up => self.fails_as(instance),
                 Stands::Rests(rest) => Event::PutDown { instance, rest },
             }),
             Command::Remove => match self.platform.stands {
@@ -288,8 +289,10 @@ impl World {
         self.platform.reports.extend(report);
     }
 
-    fn can_start(&self) -> bool {
-        self.platform.stands != Stands::Rests(Rest::Nothing)
+    /// What others run has a name now, and will not come up as it is.
+    fn fails_as(&mut self, instance: Instance) -> Event {
+        self.runs_as(instance);
+        Event::NotCreated { instance, failure: Failure::ImagePull }
     }
 
     fn runs_as(&mut self, instance: Instance) -> Event {
