@@ -219,11 +219,14 @@ fn listeners_and_routes_that_do_not_work_are_errors() {
     let said = ["listener http: port 8888", "x.yaml:12"];
     assert_says(&check(&format!("{platform}---\n{APP}")), 1, &said);
     let closed = PLATFORM.replace("from: All", "from: Same");
-    assert_says(
-        &check(&format!("{closed}---\n{APP}")),
-        0,
-        &["allowedRoutes of the listeners does not let it in"],
-    );
+    let said = ["error: allowedRoutes of the listeners does not let it in"];
+    assert_says(&check(&format!("{closed}---\n{APP}")), 1, &said);
+    let labelled = PLATFORM.replace("from: All", "from: Selector, selector: {matchLabels: {a: b}}");
+    let said = [
+        "warning: allowedRoutes of the listeners does not let it in",
+        "Namespace default is not in these files",
+    ];
+    assert_says(&check(&format!("{labelled}---\n{APP}")), 0, &said);
     let other_port = APP.replace("{name: cart, port: 80}", "{name: cart, port: 81}");
     assert_says(&check(&format!("{PLATFORM}---\n{other_port}")), 1, &["Service default/cart has no port 81"]);
 }
