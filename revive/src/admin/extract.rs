@@ -4,26 +4,28 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use config::model::{AppId, AppName, Label, Limit};
+use config::model::{AppId, Label, Limit};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::json;
 use super::problem::Problem;
+use super::{Admin, json};
+use crate::driver::Ask;
 
-/// The app that the path names; whether there is one is another question.
+/// The app that the path names, by its name or its id: of a cluster's these are `NAME.NAMESPACE` and `NAMESPACE/NAME`.
 pub(super) struct Named {
     pub(super) name: String,
     pub(super) id: AppId,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Named {
+impl FromRequestParts<Admin> for Named {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(name) = Path::<String>::from_request_parts(parts, state).await?;
-        let app = AppName::parse(&name).map_err(|_| Problem::unknown_app(&name))?;
-        Ok(Self { name, id: AppId::from_name(&app) })
+    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
+        let Path(name) = Path::<String>::from_request_parts(parts, admin).await?;
+        let found = admin.handle.ask(|reply| Ask::Find(name.clone(), reply)).await?;
+        let id = found.ok_or_else(|| Problem::unknown_app(&name))?;
+        Ok(Self { name, id })
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Ask {
     Stop,
     /// How all apps are, by name.
     List(oneshot::Sender<Vec<AppView>>),
+    /// Which app is meant by a text: its name, or else its id; `None` if there is none.
+    Find(String, oneshot::Sender<Option<AppId>>),
     /// How one app is; `None` if it is unknown.
     Show(AppId, oneshot::Sender<Option<AppView>>),
     /// Wake an app, whatever its backoff says; answered with how it is then.
@@ -131,6 +133,9 @@ impl Driver {
             Ask::List(reply) => {
                 let _left = reply.send(self.views());
             }
+            Ask::Find(text, reply) => {
+                let _left = reply.send(self.find(&text));
+            }
             Ask::Show(id, reply) => {
                 let _left = reply.send(self.view(&id));
             }
@@ -165,6 +170,14 @@ impl Driver {
                 let _left = reply.send(());
             }
         }
+    }
+
+    /// Names before ids: a name is unique, and nobody gives an app another's name by giving it an id.
+    fn find(&self, text: &str) -> Option<AppId> {
+        let of_id = self.apps.get_key_value(text);
+        let named = |(_, record): &(&AppId, &Record)| record.app.name.as_str() == text;
+        let found = of_id.filter(named).or_else(|| self.apps.iter().find(named)).or(of_id);
+        found.map(|(id, _)| id.clone())
     }
 
     fn view(&self, id: &AppId) -> Option<AppView> {

@@ -7,6 +7,7 @@ mod brakes;
 mod cluster;
 mod crashing;
 mod fakes;
+mod found;
 mod idle;
 mod limits;
 mod links;
