@@ -160,6 +160,7 @@ pub(super) fn model(loaded: &Loaded, ports: &Ports) -> Model {
         ports: ports.apps.clone(),
         urls: urls(&loaded.apps, ports.listen.port()),
         standings: HashMap::new(),
+        companions: HashMap::new(),
         rules: Rule::of_apps(loaded.apps.iter().map(|app| &**app)),
         settings: loaded.settings.revive.clone(),
         drain: loaded.settings.gateway.drain_timeout,

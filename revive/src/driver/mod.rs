@@ -10,6 +10,7 @@
 
 pub mod ask;
 pub mod braking;
+mod companions;
 mod due;
 mod hearing;
 pub mod leases;
@@ -36,6 +37,7 @@ use config::settings;
 use tokio::sync::{mpsc, watch};
 
 pub use ask::{Ask, Handle};
+use companions::Companions;
 use due::sleep_until;
 use leases::Leases;
 pub use record::NotAsleep;
@@ -112,6 +114,7 @@ pub struct Driver {
     sleeps_from: Instant,
     /// Which requests go where.
     rules: Vec<Arc<Rule>>,
+    companions: Companions,
     generation: u64,
     rounds: u64,
     settings: settings::Revive,
@@ -138,7 +141,7 @@ impl Driver {
     pub fn new(parts: Parts) -> (Self, Handle) {
         let now = (clock::now(), (parts.wall)());
         let stored: HashMap<_, _> = parts.stored.apps.into_iter().map(|row| (row.id.clone(), row)).collect();
-        let Model { apps, ports, urls, standings, rules, settings, drain } = parts.model;
+        let Model { apps, ports, urls, standings, rules, companions, settings, drain } = parts.model;
         let records = apps.into_iter().map(|app| {
             let mut record = Record::new(app.clone(), stored.get(&app.id), now);
             record.port = ports.get(&app.id).copied();
@@ -160,6 +163,7 @@ impl Driver {
             leases: Leases::default(),
             sleeps_from: now.0 + parts.sleepless,
             rules,
+            companions: Companions::new(companions),
             generation: 1,
             rounds: 0,
             settings,
@@ -214,6 +218,7 @@ impl Driver {
                 () = publish::room(full) => {}
                 () = sleep_until(timer) => self.tick(),
             }
+            self.wake_companions();
             self.grant();
             self.flush();
         }
@@ -330,7 +335,8 @@ impl Driver {
         match &after {
             State::Draining(draining) => self.begin_quiesce(id, draining.round),
             State::Paused(_) | State::Down { .. } => self.fell_asleep(id, before, now),
-            State::Awake(_) | State::Absent | State::Waking(_) | State::Failed(_) | State::Gone { .. } => {}
+            State::Waking(_) => self.companions.wakes(id),
+            State::Awake(_) | State::Absent | State::Failed(_) | State::Gone { .. } => {}
         }
         let Some(record) = self.apps.get(id) else { return };
         match after {

@@ -37,6 +37,8 @@ pub struct Model {
     pub standings: HashMap<AppId, Standing>,
     /// Which requests go where; at one host the first that matches decides.
     pub rules: Vec<Arc<Rule>>,
+    /// Which apps an app needs: they are woken with it.
+    pub companions: HashMap<AppId, Vec<AppId>>,
     /// Settings.
     pub settings: settings::Revive,
     /// How long what is open at an app may take to end, before it is changed or ended.
@@ -66,7 +68,8 @@ pub(super) struct Successor {
 impl Driver {
     /// From now on there are these apps, and no others.
     pub(super) fn reload(&mut self, model: Model) -> Reloaded {
-        let Model { apps, mut ports, mut urls, mut standings, rules, settings, drain } = model;
+        let Model { apps, mut ports, mut urls, mut standings, rules, companions, settings, drain } = model;
+        self.companions.replace(companions);
         self.admission.resize(settings.wake_slots());
         (self.settings, self.drain) = (settings, drain);
         let rules = std::mem::replace(&mut self.rules, rules);

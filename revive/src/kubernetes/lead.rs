@@ -142,6 +142,7 @@ fn model(compiled: &Compiled, settings: &settings::Revive, drain: Duration) -> M
         urls: urls(&compiled.apps),
         standings: compiled.standings.iter().map(|(id, standing)| (id.clone(), standing.clone())).collect(),
         rules: compiled.rules.clone(),
+        companions: compiled.companions.iter().map(|(id, needs)| (id.clone(), needs.clone())).collect(),
         settings: settings.clone(),
         drain,
     }

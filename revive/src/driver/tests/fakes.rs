@@ -160,6 +160,11 @@ impl Edge {
         Self::on(Light::Stopped, model, RemovalLimits::default(), Brakes::default(), Vec::new())
     }
 
+    /// One of which all is said.
+    pub(super) fn of(model: Model, limits: RemovalLimits) -> Self {
+        Self::made(model, limits, Brakes::default(), Vec::new())
+    }
+
     /// One whose earlier run has left these pauses.
     pub(super) fn braked(
         apps: impl IntoIterator<Item = App>,

@@ -5,6 +5,7 @@ mod admin;
 mod admission;
 mod brakes;
 mod cluster;
+mod companions;
 mod crashing;
 mod fakes;
 mod found;
