@@ -10,6 +10,8 @@ pub(crate) struct App {
     gateway: (String, String),
     route: Route,
     policy: String,
+    /// How often, and how late first, the kubelet asks whether it is ready.
+    probe: &'static str,
 }
 
 /// What sends it requests.
@@ -29,6 +31,7 @@ impl App {
             gateway: (gateway.0.to_owned(), gateway.1.to_owned()),
             route: Route::Http,
             policy: String::new(),
+            probe: "periodSeconds: 30, initialDelaySeconds: 15",
         }
     }
 
@@ -47,6 +50,12 @@ impl App {
 
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Ready for the cluster's own balancing soon after it is up.
+    pub(crate) fn probed_each_second(mut self) -> Self {
+        self.probe = "periodSeconds: 1";
         self
     }
 
@@ -72,7 +81,7 @@ impl App {
 
     /// What runs it, alone: for who deploys it anew.
     pub(crate) fn workload_yaml(&self) -> String {
-        let Self { name, kind, image, .. } = self;
+        let Self { name, kind, image, probe, .. } = self;
         let variables =
             self.variables.iter().map(|(name, value)| format!("{{ name: {name}, value: {value:?} }}"));
         let variables = variables.collect::<Vec<_>>().join(", ");
@@ -102,7 +111,7 @@ spec:
           args: {arguments}
           env: [{variables}]
           ports: [{{ name: http, containerPort: 8080 }}]
-          readinessProbe: {{ {ready}, periodSeconds: 30, initialDelaySeconds: 15 }}
+          readinessProbe: {{ {ready}, {probe} }}
 "
         )
     }

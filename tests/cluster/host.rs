@@ -4,10 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::authority;
-use crate::client::{PATIENCE, Request, Wire, eventually};
+use crate::client::{Answer, PATIENCE, Request, Wire, eventually};
 use crate::cluster::{Namespace, kubectl, run};
 
 /// The processes, and what they are told by.
@@ -18,6 +19,7 @@ pub(crate) struct Halves {
     namespace: Namespace,
     ports: Ports,
     revive: Option<Child>,
+    standby: Option<Child>,
     gateway: Option<Child>,
 }
 
@@ -25,8 +27,8 @@ pub(crate) struct Halves {
 #[derive(Clone, Copy, Debug)]
 struct Ports {
     visitors: u16,
-    link: u16,
-    revive: u16,
+    links: [u16; 2],
+    revives: [u16; 2],
     gateway: u16,
 }
 
@@ -34,6 +36,8 @@ struct Ports {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Half {
     Revive,
+    /// A second revive, which runs only where a test begins it.
+    Standby,
     Gateway,
 }
 
@@ -50,9 +54,13 @@ impl Halves {
         let settings = "region = \"test\"\n[gateway]\ndrain_timeout = \"5s\"\n";
         std::fs::write(directory.path().join("loco-edge.toml"), settings).expect("the file");
         let namespace = Namespace::new("host").await;
-        let ports =
-            Ports { visitors: free_port(), link: free_port(), revive: free_port(), gateway: free_port() };
-        let mut halves = Self { directory, namespace, ports, revive: None, gateway: None };
+        let ports = Ports {
+            visitors: free_port(),
+            links: [free_port(), free_port()],
+            revives: [free_port(), free_port()],
+            gateway: free_port(),
+        };
+        let mut halves = Self { directory, namespace, ports, revive: None, standby: None, gateway: None };
         halves.gateway_objects().await;
         halves.begin(Half::Revive).await;
         halves.begin(Half::Gateway).await;
@@ -73,10 +81,7 @@ impl Halves {
         assert!(self.child(half).is_none(), "it runs");
         let child = self.command(half).spawn().expect("the edge");
         *self.child(half) = Some(child);
-        let admin = loopback(match half {
-            Half::Revive => self.ports.revive,
-            Half::Gateway => self.ports.gateway,
-        });
+        let admin = self.admin(half);
         let request = Request::new("GET", "localhost", "/readyz");
         eventually(PATIENCE, "it is ready", async || {
             if let Some(status) = self.child(half).as_mut().and_then(|child| child.try_wait().expect("wait"))
@@ -100,6 +105,47 @@ impl Halves {
         }
     }
 
+    /// `SIGSTOP`: it is there and does nothing, as one that the network has cut off.
+    pub(crate) fn stop(&mut self, half: Half) {
+        self.signal(half, Signal::STOP);
+    }
+
+    /// `SIGCONT`.
+    pub(crate) fn go_on(&mut self, half: Half) {
+        self.signal(half, Signal::CONT);
+    }
+
+    fn signal(&mut self, half: Half, signal: Signal) {
+        let child = self.child(half).as_ref().expect("it runs");
+        kill_process(Pid::from_child(child), signal).expect("a process that runs");
+    }
+
+    /// The sum of a figure's samples in a half's `/metrics`; none where it has none.
+    pub(crate) async fn figure(&self, half: Half, name: &str) -> Option<f64> {
+        let answer = self.tell(half, "GET", "/metrics").await;
+        let text = answer.text();
+        let sample = |line: &str| {
+            let (series, value) = line.rsplit_once(' ')?;
+            (series.split('{').next() == Some(name)).then(|| value.parse::<f64>().ok())?
+        };
+        text.lines().filter_map(sample).reduce(|sum, value| sum + value)
+    }
+
+    /// Asks a half's admin API.
+    pub(crate) async fn tell(&self, half: Half, method: &str, path: &str) -> Answer {
+        let request = Request::new(method, "localhost", path);
+        let answer = Wire::connect(self.admin(half)).await.ask(&request).await;
+        answer.unwrap_or_else(|broken| panic!("no answer to {method} {path}: {broken}"))
+    }
+
+    fn admin(&self, half: Half) -> SocketAddr {
+        loopback(match half {
+            Half::Revive => self.ports.revives[0],
+            Half::Standby => self.ports.revives[1],
+            Half::Gateway => self.ports.gateway,
+        })
+    }
+
     /// What a half has written.
     pub(crate) fn log(&self, half: Half) -> String {
         std::fs::read_to_string(self.directory.path().join(log_of(half))).unwrap_or_default()
@@ -108,24 +154,26 @@ impl Halves {
     fn child(&mut self, half: Half) -> &mut Option<Child> {
         match half {
             Half::Revive => &mut self.revive,
+            Half::Standby => &mut self.standby,
             Half::Gateway => &mut self.gateway,
         }
     }
 
     fn command(&self, half: Half) -> Command {
-        let Ports { visitors, link, revive, gateway } = self.ports;
+        let Ports { visitors, links, .. } = self.ports;
+        let admin = format!("--admin={}", self.admin(half));
+        let revive = |link: u16| vec![format!("--link={}", loopback(link)), admin.clone()];
         let (name, arguments) = match half {
-            Half::Revive => (
-                "revive",
-                vec![format!("--link={}", loopback(link)), format!("--admin={}", loopback(revive))],
-            ),
+            Half::Revive => ("revive", revive(links[0])),
+            Half::Standby => ("revive", revive(links[1])),
             Half::Gateway => (
                 "gateway",
                 vec![
                     format!("--listen=80={}", loopback(visitors)),
-                    format!("--revive={}", loopback(link)),
+                    format!("--revive={}", loopback(links[0])),
+                    format!("--revive={}", loopback(links[1])),
                     "--state=state".to_owned(),
-                    format!("--admin={}", loopback(gateway)),
+                    admin.clone(),
                 ],
             ),
         };
@@ -175,6 +223,7 @@ impl Drop for Halves {
     fn drop(&mut self) {
         self.kill(Half::Gateway);
         self.kill(Half::Revive);
+        self.kill(Half::Standby);
         // The namespace takes its own with it; the class is in none.
         let mut kubectl = Command::new("kubectl");
         kubectl.args(["delete", "gatewayclass", self.namespace(), "--wait=false", "--ignore-not-found"]);
@@ -189,6 +238,7 @@ fn loopback(port: u16) -> SocketAddr {
 fn log_of(half: Half) -> &'static str {
     match half {
         Half::Revive => "revive.log",
+        Half::Standby => "standby.log",
         Half::Gateway => "gateway.log",
     }
 }

@@ -17,6 +17,7 @@ mod edge;
 mod host;
 
 mod definitions;
+mod faults;
 mod installed;
 mod rights;
 mod sleeping;

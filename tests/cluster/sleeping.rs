@@ -9,14 +9,14 @@ use crate::edge::Edge;
 
 /// How long an app may take to fall asleep whose policy says one or two seconds: it stays awake for three times as long
 /// as its wake took, and pods take a while to go.
-const TO_SLEEP: Duration = Duration::from_secs(60);
+pub(crate) const TO_SLEEP: Duration = Duration::from_secs(60);
 
 /// Two ages that a test can wait for.
-const LIGHT: &str = "idleAfter: 1s";
-const DEEP: &str = "{ idleAfter: 1s, removeAfter: 2s }";
+pub(crate) const LIGHT: &str = "idleAfter: 1s";
+pub(crate) const DEEP: &str = "{ idleAfter: 1s, removeAfter: 2s }";
 
 /// Without replicas, and without a pod.
-async fn until_light(here: &Namespace, app: &App) {
+pub(crate) async fn until_light(here: &Namespace, app: &App) {
     let (kind, name) = app.workload();
     eventually(TO_SLEEP, "no replicas", async || match here.object(kind, name).await {
         Some(workload)
@@ -31,7 +31,7 @@ async fn until_light(here: &Namespace, app: &App) {
 }
 
 /// Without a workload.
-async fn until_deep(here: &Namespace, app: &App) {
+pub(crate) async fn until_deep(here: &Namespace, app: &App) {
     let (kind, name) = app.workload();
     eventually(TO_SLEEP, "no workload", async || match here.object(kind, name).await {
         None => Ok(()),
@@ -41,12 +41,12 @@ async fn until_deep(here: &Namespace, app: &App) {
 }
 
 /// Deployed, and answering.
-async fn deployed(edge: &Edge, here: &Namespace, app: &App) {
+pub(crate) async fn deployed(edge: &Edge, here: &Namespace, app: &App) {
     here.must_apply(&app.yaml()).await;
     edge.until_served(&app.host()).await;
 }
 
-fn app(edge: &Edge, name: &str, policy: &str) -> App {
+pub(crate) fn app(edge: &Edge, name: &str, policy: &str) -> App {
     let policy = policy.trim_start_matches("{ ").trim_end_matches(" }").replace(", ", "\n  ");
     App::new(name, edge.gateway()).variable("BIND", "0.0.0.0").sleeping(&policy)
 }
