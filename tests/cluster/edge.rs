@@ -50,11 +50,6 @@ impl Edge {
         Self { address: halves.address(), gateway, halves: Some(halves) }
     }
 
-    /// Where visitors ask.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// The processes of an edge on this machine.
     pub(crate) fn halves(&mut self) -> &mut Halves {
         self.halves.as_mut().expect("an edge on this machine")

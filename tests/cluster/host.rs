@@ -82,7 +82,7 @@ impl Halves {
         let child = self.command(half).spawn().expect("the edge");
         *self.child(half) = Some(child);
         let admin = self.admin(half);
-        let request = Request::new("GET", "localhost", "/readyz");
+        let request = Request::new("GET", &admin.to_string(), "/readyz");
         eventually(PATIENCE, "it is ready", async || {
             if let Some(status) = self.child(half).as_mut().and_then(|child| child.try_wait().expect("wait"))
             {
@@ -92,7 +92,7 @@ impl Halves {
             drop(up.map_err(|error| error.to_string())?);
             let answer =
                 Wire::connect(admin).await.ask(&request).await.map_err(|broken| broken.to_string())?;
-            if answer.status == 200 { Ok(()) } else { Err(format!("{}: {}", answer.status, self.log(half))) }
+            if answer.status == 200 { Ok(()) } else { Err(format!("{answer:?}{}", self.log(half))) }
         })
         .await;
     }
@@ -133,7 +133,7 @@ impl Halves {
 
     /// Asks a half's admin API.
     pub(crate) async fn tell(&self, half: Half, method: &str, path: &str) -> Answer {
-        let request = Request::new(method, "localhost", path);
+        let request = Request::new(method, &self.admin(half).to_string(), path);
         let answer = Wire::connect(self.admin(half)).await.ask(&request).await;
         answer.unwrap_or_else(|broken| panic!("no answer to {method} {path}: {broken}"))
     }
