@@ -78,6 +78,15 @@ async fn revive_may_what_it_must_and_a_gateway_nothing() {
     assert!(!may(revive, "list", "secrets", there).await, "all of them");
     assert!(may(revive, "update", "leases.coordination.k8s.io/loco-edge-revive", Some(home.name())).await);
     assert!(!may(revive, "update", "leases.coordination.k8s.io/other", Some(home.name())).await);
+    for verb in ["get", "patch"] {
+        assert!(may(revive, verb, "configmaps/loco-edge-said", Some(home.name())).await, "{verb}");
+        assert!(!may(revive, verb, "configmaps/loco-edge-said", there).await, "{verb}");
+        assert!(!may(revive, verb, "configmaps/other", Some(home.name())).await, "{verb}");
+        assert!(!may(gateway, verb, "configmaps/loco-edge-said", Some(home.name())).await, "{verb}");
+    }
+    // A server-side apply of what is not there yet is a create too.
+    assert!(may(revive, "create", "configmaps", Some(home.name())).await);
+    assert!(!may(revive, "create", "configmaps", there).await);
 
     run("kubectl", &["delete", "--ignore-not-found", "-f", "-"], &yaml, limit)
         .await

@@ -56,7 +56,7 @@ async fn an_app_without_replicas_comes_back_for_a_request() {
     if !is_there() {
         return;
     }
-    let (edge, here) = (Edge::installed().await, Namespace::new("light").await);
+    let (edge, here) = (Edge::any().await, Namespace::new("light").await);
     let app = app(&edge, "light", LIGHT);
     deployed(&edge, &here, &app).await;
     until_light(&here, &app).await;
@@ -72,7 +72,7 @@ async fn a_deployment_that_is_gone_comes_back_for_a_request() {
     if !is_there() {
         return;
     }
-    let (edge, here) = (Edge::installed().await, Namespace::new("deep").await);
+    let (edge, here) = (Edge::any().await, Namespace::new("deep").await);
     let app = app(&edge, "deep", DEEP);
     deployed(&edge, &here, &app).await;
     let (kind, name) = app.workload();
@@ -92,7 +92,7 @@ async fn a_stateful_set_without_volumes_sleeps_too() {
     if !is_there() {
         return;
     }
-    let (edge, here) = (Edge::installed().await, Namespace::new("stateful").await);
+    let (edge, here) = (Edge::any().await, Namespace::new("stateful").await);
     let app = app(&edge, "stateful", DEEP).stateful();
     deployed(&edge, &here, &app).await;
     until_deep(&here, &app).await;
@@ -106,7 +106,7 @@ async fn an_upload_to_a_sleeping_app_arrives_whole() {
         return;
     }
     const SIZE: usize = 50 << 20;
-    let (edge, here) = (Edge::installed().await, Namespace::new("upload").await);
+    let (edge, here) = (Edge::any().await, Namespace::new("upload").await);
     let app = app(&edge, "upload", DEEP);
     deployed(&edge, &here, &app).await;
     until_deep(&here, &app).await;
@@ -124,7 +124,7 @@ async fn a_call_of_grpc_to_a_sleeping_app_is_answered() {
     if !is_there() || !has_grpc() {
         return;
     }
-    let (edge, here) = (Edge::installed().await, Namespace::new("grpc").await);
+    let (edge, here) = (Edge::any().await, Namespace::new("grpc").await);
     let app = app(&edge, "grpc", DEEP).grpc();
     let call = Request::new("POST", &app.host(), "/grpc.testing.TestService/EmptyCall")
         .header("content-type", "application/grpc")
@@ -163,7 +163,7 @@ async fn a_browser_gets_the_page_and_the_app_after_it() {
     if !is_there() {
         return;
     }
-    let (edge, here) = (Edge::installed().await, Namespace::new("page").await);
+    let (edge, here) = (Edge::any().await, Namespace::new("page").await);
     let app = app(&edge, "page", DEEP).variable("START_DELAY", "4");
     deployed(&edge, &here, &app).await;
     until_deep(&here, &app).await;
@@ -181,7 +181,7 @@ async fn who_deploys_a_sleeping_app_wakes_the_new_version() {
     if !is_there() {
         return;
     }
-    let (edge, here) = (Edge::installed().await, Namespace::new("deploy").await);
+    let (edge, here) = (Edge::any().await, Namespace::new("deploy").await);
     let first = app(&edge, "deploy", DEEP).variable("BODY", "first");
     deployed(&edge, &here, &first).await;
     until_deep(&here, &first).await;
@@ -200,7 +200,7 @@ async fn nothing_is_left_of_an_app_that_is_deleted_while_it_sleeps() {
     if !is_there() {
         return;
     }
-    let (edge, here) = (Edge::installed().await, Namespace::new("delete").await);
+    let (edge, here) = (Edge::any().await, Namespace::new("delete").await);
     let app = app(&edge, "delete", DEEP);
     deployed(&edge, &here, &app).await;
     until_deep(&here, &app).await;
