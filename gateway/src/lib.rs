@@ -24,6 +24,7 @@ mod caller;
 pub mod conn;
 pub mod deadline;
 pub mod delivery;
+mod fields;
 pub mod filter;
 pub mod forward;
 pub mod hold;

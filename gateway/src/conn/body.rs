@@ -1,30 +1,16 @@
 //! The request's body as the handler reads it.
 
 use std::pin::Pin;
-use std::rc::Weak;
-use std::task::{Context, Poll};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::head::Declared;
 use super::http2::StreamBody;
 use super::line::Line;
 use super::violation::Violation;
-
-/// What the application does with the request's body. hyper would read the first of it unasked; a request that is held
-/// must wait unread, and not be called too slow for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Appetite {
-    /// It has not asked for it yet: nothing is read.
-    Unasked,
-    /// It waits for bytes.
-    Hungry,
-    /// It has bytes to go on with.
-    Fed,
-    /// It wants no more of it.
-    Over,
-}
 
 /// A request's body. Nothing of it is read from the socket before it is first polled (over HTTP/2: no more than
 /// `stream_window`); who does not want it drops it.
@@ -33,6 +19,8 @@ pub struct RequestBody(Kind);
 
 #[derive(Debug)]
 enum Kind {
+    /// There is none, over HTTP/1.1.
+    Empty,
     Http1(LineBody),
     /// Boxed, so that it makes no room in connections of HTTP/1.1.
     Http2(Box<StreamBody>),
@@ -44,8 +32,8 @@ pub enum BodyError {
     /// The client left, or its framing was wrong.
     #[error(transparent)]
     Broken(#[from] hyper::Error),
-    /// The client took its request back.
-    #[error("the client reset its stream")]
+    /// The client left, or took its request back.
+    #[error("the client did not end its request")]
     Unfinished,
     /// The client broke a rule: the request is answered, or its response cut, for it.
     #[error("the client's body was refused: {}", .0.code())]
@@ -54,14 +42,30 @@ pub enum BodyError {
 
 /// The body of a request over HTTP/1.1.
 struct LineBody {
-    incoming: Incoming,
     line: Weak<Line>,
+    /// Which request of the connection it is of.
     number: u32,
+    left: Left,
+}
+
+/// What of a body is still to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// So many bytes.
+    Length(u64),
+    /// Chunks, and perhaps trailers.
+    Chunks,
 }
 
 impl RequestBody {
-    pub(super) fn of_line(incoming: Incoming, line: Weak<Line>, number: u32) -> Self {
-        Self(Kind::Http1(LineBody { incoming, line, number }))
+    /// The body of the request with this number, as its head declares it.
+    pub(super) fn of_line(line: &Rc<Line>, number: u32, declared: Declared) -> Self {
+        let left = match declared {
+            Declared::Nothing | Declared::Length(0) => return Self(Kind::Empty),
+            Declared::Length(length) => Left::Length(length),
+            Declared::Chunked => Left::Chunks,
+        };
+        Self(Kind::Http1(LineBody { line: Rc::downgrade(line), number, left }))
     }
 
     pub(super) fn of_stream(body: StreamBody) -> Self {
@@ -72,23 +76,38 @@ impl RequestBody {
     /// kernel.
     pub fn unread(&self) -> u64 {
         match &self.0 {
-            Kind::Http1(_) => 0,
+            Kind::Empty | Kind::Http1(_) => 0,
             Kind::Http2(body) => body.unread(),
         }
     }
 }
 
 impl LineBody {
-    fn note(&self, appetite: Appetite) {
-        if let Some(line) = self.line.upgrade() {
-            line.note_appetite(self.number, appetite);
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(line) = self.line.upgrade().filter(|line| line.is_at(self.number)) else {
+            return Poll::Ready((!self.is_end()).then_some(Err(BodyError::Unfinished)));
+        };
+        let frame = ready!(line.poll_body_of_request(cx));
+        match (&mut self.left, &frame) {
+            (Left::Length(left), Some(Ok(frame))) => {
+                *left -= frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            (Left::Chunks, None) => self.left = Left::Length(0),
+            (Left::Chunks, Some(Ok(frame))) if frame.is_trailers() => self.left = Left::Length(0),
+            (Left::Length(_), None | Some(Err(_))) | (Left::Chunks, Some(_)) => {}
         }
+        Poll::Ready(frame)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
-        self.note(if frame.is_pending() { Appetite::Hungry } else { Appetite::Fed });
-        frame.map_err(BodyError::Broken)
+    fn is_end(&self) -> bool {
+        self.left == Left::Length(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.left {
+            Left::Length(left) => SizeHint::with_exact(left),
+            Left::Chunks => SizeHint::default(),
+        }
     }
 }
 
@@ -101,6 +120,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.get_mut().0 {
+            Kind::Empty => Poll::Ready(None),
             Kind::Http1(body) => body.poll(cx),
             Kind::Http2(body) => body.poll(cx),
         }
@@ -108,14 +128,16 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Http1(body) => body.incoming.is_end_stream(),
+            Kind::Empty => true,
+            Kind::Http1(body) => body.is_end(),
             Kind::Http2(body) => body.incoming().is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Http1(body) => body.incoming.size_hint(),
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Http1(body) => body.size_hint(),
             Kind::Http2(body) => body.incoming().size_hint(),
         }
     }
@@ -123,14 +145,16 @@ impl Body for RequestBody {
 
 impl Drop for LineBody {
     fn drop(&mut self) {
-        if !self.incoming.is_end_stream() {
-            self.note(Appetite::Over);
+        if !self.is_end()
+            && let Some(line) = self.line.upgrade()
+        {
+            line.body_unwanted(self.number);
         }
     }
 }
 
 impl std::fmt::Debug for LineBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LineBody").field("incoming", &self.incoming).field("number", &self.number).finish()
+        f.debug_struct("LineBody").field("number", &self.number).field("left", &self.left).finish()
     }
 }

@@ -42,8 +42,8 @@ impl Exchange {
 
     /// Sends a 1xx response before the final one (RFC 9110, section 15.2). It is left out where it cannot be sent: to
     /// HTTP/1.0, over HTTP/2 (hyper has no way to), after the final response was given, with a status that is not 1xx
-    /// or is 101, or in the middle of another write. hyper sends the 100 of `Expect: 100-continue` by itself when the
-    /// body is first read.
+    /// or is 101, or in the middle of another write. The 100 of `Expect: 100-continue` is sent when the body is
+    /// first read.
     pub fn interim(&self, status: StatusCode, headers: &HeaderMap) {
         let possible = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
         if let Some(line) = self.line()

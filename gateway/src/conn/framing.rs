@@ -1,11 +1,13 @@
-//! Where the body of a request ends: counted down, or followed through its chunks.
-//!
-//! hyper does the same inside, but says nothing of it; without knowing the end, no head that follows could be checked.
+//! Where a body ends, and what of its bytes is its own: counted down, or followed through its chunks.
+
+use bytes::Bytes;
+use http::HeaderMap;
 
 use super::head::{Declared, Head};
 use super::violation::Violation;
+use crate::fields::{self, Malformed};
 
-/// Bytes of chunk extensions in one body; hyper's own limit is the same.
+/// Bytes of chunk extensions in one body.
 const MAX_EXTENSIONS: usize = 16 << 10;
 
 /// A length in digits alone: a list of lengths or a sign is read differently by others. 18 digits are an exabyte, and
@@ -46,20 +48,38 @@ impl Framing {
 
     /// How many of these bytes, the next to come, belong to the body.
     pub(super) fn claim(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+        self.receive(bytes, |_| {})
+    }
+
+    /// The same; `take` is given what they carry.
+    pub(super) fn receive(
+        &mut self,
+        bytes: &[u8],
+        mut take: impl FnMut(Part<'_>),
+    ) -> Result<usize, Violation> {
         let (claimed, ended) = match self {
             Self::Done => (0, true),
             Self::Length(left) => {
                 let claimed = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
                 *left -= claimed as u64;
+                take(Part::Data(&bytes[..claimed]));
                 (claimed, *left == 0)
             }
-            Self::Chunked(chunks) => chunks.claim(bytes)?,
+            Self::Chunked(chunks) => chunks.receive(bytes, take)?,
         };
         if ended {
             *self = Self::Done;
         }
         Ok(claimed)
     }
+}
+
+/// What bytes of a body carry, without its framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    Data(&'a [u8]),
+    /// A byte of the trailer section, the empty line at its end included.
+    Trailers(u8),
 }
 
 /// Where in a chunked body the next byte stands (RFC 9112, section 7.1).
@@ -141,24 +161,27 @@ impl Chunks {
         }
     }
 
-    /// How many bytes belong to the body, and whether it ended with them.
-    fn claim(&mut self, bytes: &[u8]) -> Result<(usize, bool), Violation> {
+    /// How many bytes belong to the body, and whether it ended with them; `take` is given what they carry.
+    fn receive(&mut self, bytes: &[u8], mut take: impl FnMut(Part<'_>)) -> Result<(usize, bool), Violation> {
         let mut index = 0;
         while index < bytes.len() {
-            if self.at == At::Data {
-                let here = bytes.len() - index;
-                let step = usize::try_from(self.size).map_or(here, |left| left.min(here));
-                index += step;
-                self.pass_data(step as u64);
-                continue;
+            match self.place() {
+                Place::Data(length) => {
+                    let here = bytes.len() - index;
+                    let step = usize::try_from(length).map_or(here, |left| left.min(here));
+                    take(Part::Data(&bytes[index..index + step]));
+                    index += step;
+                    self.pass_data(step as u64);
+                    continue;
+                }
+                Place::Trailers => take(Part::Trailers(bytes[index])),
+                Place::Size => {}
+                Place::End => return Ok((index, true)),
             }
-            self.at = self.step(bytes[index])?;
+            self.pass(bytes[index])?;
             index += 1;
-            if self.at == At::End {
-                return Ok((index, true));
-            }
         }
-        Ok((index, false))
+        Ok((index, self.at == At::End))
     }
 
     fn step(&mut self, byte: u8) -> Result<At, Violation> {
@@ -209,4 +232,17 @@ impl Chunks {
         self.trailer_bytes = self.trailer_bytes.checked_sub(1).ok_or(Violation::HeadTooLarge)?;
         Ok(At::Trailer)
     }
+}
+
+/// The trailers of a section that has been followed to its end; `None` if it has none.
+pub(crate) fn trailers(section: Vec<u8>) -> Result<Option<HeaderMap>, Malformed> {
+    let section = Bytes::from(section);
+    let mut trailers = HeaderMap::new();
+    let (mut line, mut next) = fields::line(&section, 0).ok_or(Malformed)?;
+    while !line.is_empty() {
+        let (name, value) = fields::field(&section, line)?;
+        trailers.append(name, value);
+        (line, next) = fields::line(&section, next).ok_or(Malformed)?;
+    }
+    Ok((!trailers.is_empty()).then_some(trailers))
 }

@@ -1,8 +1,8 @@
 //! The raw head of a request, followed line by line as it comes.
 //!
-//! hyper parses the head again and refuses what is no HTTP at all (control bytes, bad names); this scan refuses what
-//! hyper accepts or hides: it removes a Content-Length that stands beside a Transfer-Encoding, for one. It costs one
-//! `memchr` a line and looks only at the three headers that say where a request ends and whom it is for.
+//! What is no HTTP at all (control bytes, bad names) is refused when the request is made of it, in `http1`; this scan
+//! refuses what would be read differently by others. It costs one `memchr` a line and looks only at the request line and
+//! the three headers that say where a request ends and whom it is for.
 
 use memchr::memchr;
 
@@ -36,11 +36,15 @@ pub(super) enum Version {
     Http11,
 }
 
-/// A head that is complete and may be shown to hyper.
+/// A head that is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// Its bytes, the empty line included.
     pub(super) len: usize,
+    /// Those of the method, after which there is a space.
+    pub(super) method: usize,
+    /// Those up to the end of the target, after which there is the version.
+    pub(super) target: usize,
     pub(super) version: Version,
     pub(super) body: Declared,
     /// Its header lines: trailer lines count with them.
@@ -63,7 +67,15 @@ enum Hosts {
 #[derive(Clone, Copy)]
 enum Part {
     RequestLine,
-    Fields(Version),
+    Fields(RequestLine),
+}
+
+/// What stands where in a request line that is right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct RequestLine {
+    method: usize,
+    target: usize,
+    version: Version,
 }
 
 /// A scan that goes on where it stopped, so that a head which comes byte by byte costs no more than one that comes at
@@ -107,10 +119,10 @@ impl HeadScan {
                 return Err(self.too_large(line.len(), sizes));
             }
             match self.part {
-                Part::Fields(version) => match *line {
+                Part::Fields(request) => match *line {
                     // RFC 9112, section 2.2: a single LF may be taken as the end of a line of the head.
-                    [] | [b'\r'] => return self.end(version),
-                    [first, ..] => self.field(first, line, version, sizes)?,
+                    [] | [b'\r'] => return self.end(request),
+                    [first, ..] => self.field(first, line, request.version, sizes)?,
                 },
                 Part::RequestLine => {
                     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -190,11 +202,12 @@ impl HeadScan {
         Ok(())
     }
 
-    fn end(&self, version: Version) -> Result<Progress, Violation> {
+    fn end(&self, RequestLine { method, target, version }: RequestLine) -> Result<Progress, Violation> {
         match (self.hosts, version) {
             (Hosts::None, Version::Http11) => Err(Violation::MissingHost),
             (Hosts::None, Version::Http10) | (Hosts::One, _) => {
-                Ok(Progress::Complete(Head { len: self.line, version, body: self.body, lines: self.lines }))
+                let (len, body, lines) = (self.line, self.body, self.lines);
+                Ok(Progress::Complete(Head { len, method, target, version, body, lines }))
             }
         }
     }
@@ -207,7 +220,7 @@ fn named<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     before.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
-fn request_line(line: &[u8], sizes: Sizes) -> Result<Version, Violation> {
+fn request_line(line: &[u8], sizes: Sizes) -> Result<RequestLine, Violation> {
     if line.len() > sizes.line {
         return Err(Violation::RequestLineTooLong);
     }
@@ -226,7 +239,7 @@ fn request_line(line: &[u8], sizes: Sizes) -> Result<Version, Violation> {
         return Err(Violation::MethodNotAllowed);
     }
     target::check(method, target)?;
-    Ok(version)
+    Ok(RequestLine { method: method_end, target: method_end + 1 + target.len(), version })
 }
 
 /// Whether a method may begin with this byte: enough to tell a TLS greeting or noise from a request at once.

@@ -7,12 +7,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::Bytes;
 use config::settings::Gateway;
+use http_body::Frame;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::body::Appetite;
+use super::body::BodyError;
 use super::clocks::Clocks;
 use super::head::Version;
 use super::intake::Intake;
@@ -29,21 +31,17 @@ pub(super) enum Stage {
     Idle,
     /// A head has begun.
     Head,
-    /// The head is complete and right, and hyper has it, or is being given it.
-    Handed,
     /// The handler has the request.
     Handling,
-    /// hyper has the handler's response and sends it.
+    /// The handler has answered, and its response is being written.
     Responding,
-    /// hyper has all of the response, and may have to write some of it yet.
-    Finishing,
     /// The response is written; the request's body is still read.
     Answered,
     /// The response was 101: after it the bytes are no longer HTTP.
     Switching,
-    /// The first bytes were the preface of HTTP/2: hyper's HTTP/1.1 has seen none of them, and is dropped.
+    /// The first bytes were the preface of HTTP/2.
     Preface,
-    /// Refused before a response began: hyper and the handler are dropped, and the refusal is written.
+    /// Refused before a response began: the handler is dropped, and the refusal is written.
     Refused(Violation),
     /// The same when a response had begun: it is cut.
     Cut(Violation),
@@ -57,12 +55,37 @@ pub(super) enum Client {
     Gone,
 }
 
-/// Whether bytes may be put between hyper's writes.
+/// Whether bytes may be put between writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writes {
     Whole,
-    /// hyper wrote a part of what it has.
+    /// A part of what there is was written.
     Partial,
+}
+
+/// Who reads the body of the current request. One that is held must wait unread, and not be called too slow for it: so
+/// nothing is read, and no clock set, before it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Somebody may.
+    Here,
+    /// Nobody wants more of it.
+    Gone,
+}
+
+/// Whether the client waits for leave to send the body (RFC 9110, section 10.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expects {
+    Nothing,
+    Continue,
+}
+
+/// How much came at the last read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    Slow,
+    /// All that there was room for.
+    Fast,
 }
 
 /// Whether the connection goes on after the response that is given next.
@@ -83,12 +106,11 @@ pub(super) struct Line {
     pub(super) stage: Cell<Stage>,
     pub(super) client: Cell<Client>,
     pub(super) intake: RefCell<Intake>,
-    /// hyper asked for bytes when there could be none, and must be woken when there can be.
-    pub(super) reader_waits: Cell<bool>,
-    /// What the handler does with the body of the request it has.
-    pub(super) appetite: Cell<Appetite>,
-    /// Who asked for bytes of the body when there were none, or nobody wanted them.
-    starved: Cell<Option<Waker>>,
+    pace: Cell<Pace>,
+    reader: Cell<Reader>,
+    expects: Cell<Expects>,
+    /// Of the task that serves the connection: the request's body may be read in another one.
+    watcher: RefCell<Waker>,
     version: Cell<Version>,
     writes: Cell<Writes>,
     keep_alive: Cell<KeepAlive>,
@@ -108,9 +130,10 @@ impl Line {
             stage: Cell::new(Stage::Idle),
             client: Cell::new(Client::Here),
             intake: RefCell::new(Intake::new()),
-            reader_waits: Cell::new(false),
-            appetite: Cell::new(Appetite::Unasked),
-            starved: Cell::new(None),
+            pace: Cell::new(Pace::Slow),
+            reader: Cell::new(Reader::Here),
+            expects: Cell::new(Expects::Nothing),
+            watcher: RefCell::new(Waker::noop().clone()),
             version: Cell::new(Version::Http11),
             writes: Cell::new(Writes::Whole),
             keep_alive: Cell::new(KeepAlive::Yes),
@@ -123,28 +146,28 @@ impl Line {
     /// Whether somebody works on a request: then the client's leaving ends that work.
     pub(super) fn is_busy(&self) -> bool {
         match self.stage.get() {
-            Stage::Handed
-            | Stage::Handling
-            | Stage::Responding
-            | Stage::Finishing
-            | Stage::Answered
-            | Stage::Switching => true,
+            Stage::Handling | Stage::Responding | Stage::Answered | Stage::Switching => true,
             Stage::Idle | Stage::Head | Stage::Preface | Stage::Refused(_) | Stage::Cut(_) => false,
         }
     }
 
-    /// The head of a request is complete.
-    pub(super) fn head_complete(&self, version: Version) {
-        self.stage.set(Stage::Handed);
+    /// The handler is given a request: its number on this connection.
+    pub(super) fn handled(&self, version: Version) -> u32 {
+        self.stage.set(Stage::Handling);
         self.version.set(version);
-        self.appetite.set(Appetite::Unasked);
+        self.reader.set(Reader::Here);
         self.clocks.head_complete(&self.limits);
+        self.count_request()
     }
 
-    /// The handler is given the request: its number on this connection.
-    pub(super) fn handled(&self) -> u32 {
-        self.stage.set(Stage::Handling);
-        self.count_request()
+    /// What the client waits for before it sends the body.
+    pub(super) fn expect(&self, expects: Expects) {
+        self.expects.set(expects);
+    }
+
+    /// Whether bytes behind the current request have come with it.
+    pub(super) fn is_pipelined(&self) -> bool {
+        self.intake.borrow().has_held()
     }
 
     /// One request more: its number.
@@ -180,83 +203,118 @@ impl Line {
         self.version.get()
     }
 
-    /// hyper found no bytes of the body, or none that somebody wants.
-    pub(super) fn starve(&self, cx: &Context<'_>) {
-        self.starved.set(Some(cx.waker().clone()));
-        if self.appetite.get() == Appetite::Hungry {
-            self.clocks.await_body();
-        }
+    /// Whether the request with this number is the one that is being answered, or refused.
+    pub(super) fn is_at(&self, number: u32) -> bool {
+        self.served.get() == number && !matches!(self.stage.get(), Stage::Idle | Stage::Head)
     }
 
-    /// hyper is given so many bytes of the body.
-    pub(super) fn feed(&self, bytes: usize) {
-        self.starved.set(None);
-        self.clocks.body_came(bytes, &self.limits);
-    }
-
-    /// The handler did this with the body of the request with this number.
-    pub(super) fn note_appetite(&self, number: u32, now: Appetite) {
-        if self.served.get() != number || self.appetite.replace(now) == now {
-            return;
-        }
-        match now {
-            Appetite::Hungry | Appetite::Over => {
-                if now == Appetite::Over {
-                    self.clocks.body_came(0, &self.limits);
-                }
-                // A clock is set, or the gate opened, by who is woken.
-                if let Some(waker) = self.starved.take() {
-                    waker.wake();
-                }
+    /// The next part of the body of the request that is being answered.
+    pub(super) fn poll_body_of_request(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.stage.get() {
+            Stage::Handling | Stage::Responding | Stage::Answered => self.poll_body(cx),
+            // Who reads is dropped with the connection.
+            Stage::Refused(_) | Stage::Cut(_) => Poll::Pending,
+            Stage::Idle | Stage::Head | Stage::Switching | Stage::Preface => {
+                Poll::Ready(Some(Err(BodyError::Unfinished)))
             }
-            Appetite::Unasked | Appetite::Fed => {}
         }
+    }
+
+    /// Before the body is read from the socket: a client that waits for it is told to send it (RFC 9110, section 10.1.1),
+    /// unless it has its answer already.
+    pub(super) fn continue_body(&self) {
+        if self.expects.replace(Expects::Nothing) == Expects::Continue && self.stage.get() == Stage::Handling
+        {
+            self.write_ahead(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+    }
+
+    /// Somebody wants bytes of the body, and there are none.
+    pub(super) fn starve(&self, cx: &Context<'_>) {
+        self.clocks.await_body();
+        // The connection's alarm is set by its own task.
+        let watcher = self.watcher.borrow();
+        if !watcher.will_wake(cx.waker()) {
+            watcher.wake_by_ref();
+        }
+    }
+
+    /// The task that serves the connection is this one.
+    pub(super) fn watched_by(&self, cx: &Context<'_>) {
+        self.watcher.borrow_mut().clone_from(cx.waker());
+    }
+
+    /// Nobody wants more of the body of the request with this number.
+    pub(super) fn body_unwanted(&self, number: u32) {
+        if self.is_at(number) {
+            self.reader.set(Reader::Gone);
+            self.clocks.body_came(0, &self.limits);
+            self.body_settled();
+        }
+    }
+
+    /// The body was taken to its end, or is not wanted: who has the whole response may wait for that.
+    pub(super) fn body_settled(&self) {
+        if self.stage.get() == Stage::Answered {
+            self.watcher.borrow().wake_by_ref();
+        }
+    }
+
+    /// The body is not what it should be.
+    pub(super) fn refuse_body(&self, violation: Violation) {
+        self.refuse(violation);
+        self.watcher.borrow().wake_by_ref();
     }
 
     /// Whether the request's body will not be read to its end.
     pub(super) fn is_body_refused(&self) -> bool {
-        self.appetite.get() == Appetite::Over && !self.intake.borrow().is_body_complete()
+        self.reader.get() == Reader::Gone && !self.has_whole_request()
     }
 
-    /// Whether all that hyper gave was written, so that something of ours can follow.
+    /// Whether all that there was is written, so that something else can follow.
     pub(super) fn is_written(&self) -> bool {
         self.writes.get() == Writes::Whole
     }
 
-    /// hyper has all of the response.
-    pub(super) fn response_ended(&self) {
+    /// Whether all bytes of the current request have come.
+    pub(super) fn has_whole_request(&self) -> bool {
+        self.intake.borrow().is_body_complete()
+    }
+
+    /// The response is written.
+    pub(super) fn answered(&self) {
         if self.stage.get() == Stage::Responding {
-            self.stage.set(Stage::Finishing);
+            self.stage.set(Stage::Answered);
         }
     }
 
-    /// hyper has nothing left to write.
-    pub(super) fn flushed(&self, cx: &mut Context<'_>) {
-        self.writes.set(Writes::Whole);
-        if self.stage.get() == Stage::Finishing {
-            self.stage.set(Stage::Answered);
-            if self.intake.borrow().is_body_complete() {
-                self.next_request(cx);
-            }
+    /// Whether another request can follow, as soon as that is known.
+    pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let over = self.intake.borrow().is_over();
+        match self.reader.get() {
+            _ if over => Poll::Ready(true),
+            // It may still be on its way to the handler.
+            Reader::Here => Poll::Pending,
+            Reader::Gone => Poll::Ready(self.skip_body(cx)),
         }
     }
 
     /// The request is over on both sides.
-    pub(super) fn next_request(&self, cx: &mut Context<'_>) {
+    pub(super) fn next_request(&self) {
         self.stage.set(Stage::Idle);
         self.clocks.await_request(&self.limits);
-        if self.reader_waits.take() {
-            cx.waker().wake_by_ref();
-        }
     }
 
     /// Ends the connection for this reason, with an answer where there can be one.
     pub(super) fn refuse(&self, violation: Violation) {
         let clean = self.writes.get() == Writes::Whole && self.ahead.borrow().is_empty();
         match self.stage.get() {
-            Stage::Idle | Stage::Head | Stage::Handed => self.stage.set(Stage::Refused(violation)),
+            Stage::Idle | Stage::Head => self.stage.set(Stage::Refused(violation)),
             Stage::Handling if clean => self.stage.set(Stage::Refused(violation)),
-            Stage::Handling | Stage::Responding | Stage::Finishing | Stage::Answered => {
+            Stage::Handling | Stage::Responding | Stage::Answered => {
                 self.stage.set(Stage::Cut(violation));
             }
             Stage::Switching | Stage::Preface | Stage::Refused(_) | Stage::Cut(_) => {}
@@ -274,7 +332,10 @@ impl Line {
     /// Reads from the socket. 0 bytes is the client's FIN.
     pub(super) fn poll_receive(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.stream.poll_read_ready(cx))?;
+            // Who always sends more uses up what one turn of a task may do.
+            if self.pace.get() == Pace::Fast {
+                ready!(self.stream.poll_read_ready(cx))?;
+            }
             // A read that comes back short has emptied the socket. Its readiness, as it was before the read, is cleared
             // by the `WouldBlock`, so that the next read needs no system call to learn so; tokio's own does the same.
             let mut short = None;
@@ -292,8 +353,18 @@ impl Line {
                     self.client.set(Client::Gone);
                     return Poll::Ready(Ok(0));
                 }
-                (Ok(count), _) | (Err(_), Some(count)) => return Poll::Ready(Ok(count)),
-                (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (Ok(count), _) => {
+                    self.pace.set(Pace::Fast);
+                    return Poll::Ready(Ok(count));
+                }
+                (Err(_), Some(count)) => {
+                    self.pace.set(Pace::Slow);
+                    return Poll::Ready(Ok(count));
+                }
+                // What is not ready is asked for when that is known, so that what is costs no question.
+                (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.stream.poll_read_ready(cx))?;
+                }
                 (Err(error), None) => {
                     self.client.set(Client::Gone);
                     return Poll::Ready(Err(error));
@@ -302,7 +373,7 @@ impl Line {
         }
     }
 
-    /// Writes, with this way to write, what hyper has, after what is ahead of it.
+    /// Writes, with this way to write, after what is ahead of it.
     pub(super) fn poll_send(
         &self,
         cx: &mut Context<'_>,
@@ -317,7 +388,7 @@ impl Line {
         written
     }
 
-    /// Writes what waits ahead of hyper's writes.
+    /// Writes what waits ahead of other writes.
     pub(super) fn poll_ahead(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut ahead = self.ahead.borrow_mut();
         while !ahead.is_empty() {
@@ -333,16 +404,17 @@ impl Line {
         write: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            if self.stream.poll_write_ready(cx)?.is_pending() {
-                self.clocks.write_blocked(&self.limits);
-                return Poll::Pending;
-            }
             match write(&self.stream) {
                 Ok(count) => {
                     self.clocks.written();
                     return Poll::Ready(Ok(count));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.stream.poll_write_ready(cx)?.is_pending() {
+                        self.clocks.write_blocked(&self.limits);
+                        return Poll::Pending;
+                    }
+                }
                 Err(error) => {
                     self.client.set(Client::Gone);
                     return Poll::Ready(Err(error));
@@ -351,8 +423,8 @@ impl Line {
         }
     }
 
-    /// Puts these bytes before what hyper writes next; nothing if hyper is in the middle of something, or if the client
-    /// has not taken what was put there before: an app could fill the memory with them else.
+    /// Puts these bytes before what is written next; nothing in the middle of something, or if the client has not taken
+    /// what was put there before: an app could fill the memory with them else.
     pub(super) fn write_ahead(&self, bytes: &[u8]) {
         let mut ahead = self.ahead.borrow_mut();
         if self.writes.get() == Writes::Partial || ahead.len() + bytes.len() > MAX_AHEAD {

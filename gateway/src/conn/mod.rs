@@ -1,50 +1,40 @@
-//! A client's connection: what sits between a socket and hyper's HTTP/1.1, and holds what hyper cannot. One that begins
-//! with the preface of HTTP/2 goes on in `http2`.
+//! A client's connection over HTTP/1.1. One that begins with the preface of HTTP/2 goes on in `http2`, under hyper.
 //!
 //! ```text
-//!  socket ──► Line ──► intake: a head, complete and checked raw (head, target), then its body (framing) ──► hyper
-//!    ▲         │ ▲                                                                                           │
-//!    │         │ └── stage: how far the request is                             handler ◄── request, Exchange ─┤
-//!    │         └──── clocks: one alarm for all deadlines                          │                          │
-//!    │                                                                            └─► Answer (its end is seen)
-//!    └── parting: the last answer, lingering close or reset ◄── watch: hang-up · refusal · late · drain ◄────┘
+//!  socket ──► Line ──► intake: a head, complete and checked raw (head, target) ──► http1 ──► request, Exchange ──► handler
+//!    ▲         │ ▲        └──► receiving: its body (framing) ──► RequestBody                                        │
+//!    │         │ └── stage: how far the request is                 http1: the response, as it comes ◄───────────────┘
+//!    │         └──── clocks: one alarm for all deadlines             │
+//!    └───────────────────────────────────────────────────────────────┘
+//!    └── parting: the last answer, lingering close or reset ◄── watch: hang-up · refusal · late · drain
 //! ```
-//!
-//! hyper 1.12 does not see a client leave while bytes of it are unread, answers no slow client, removes a
-//! Content-Length that contradicts a Transfer-Encoding before anybody sees it, and closes with unread data, which
-//! resets an upload before its sender reads the refusal.
 
-mod answer;
 mod body;
 mod clocks;
 mod drain;
 mod exchange;
 pub(crate) mod framing;
 mod head;
+mod http1;
 mod http2;
 mod intake;
 mod line;
 mod parting;
+mod receiving;
 mod target;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 mod violation;
 mod watch;
-mod wire;
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::pin::pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use config::settings::Gateway;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use tokio::net::TcpStream;
 
 pub use body::{BodyError, RequestBody};
@@ -57,7 +47,6 @@ use crate::language::Language;
 use head::Version;
 use line::{Client, Line, Stage};
 use watch::{Ending, watch};
-use wire::Wire;
 
 /// Who answers the requests of a connection.
 pub trait Handler: 'static {
@@ -117,50 +106,16 @@ pub async fn serve<H: Handler>(
 ) -> End {
     let line = Rc::new(Line::new(stream, limits));
     let ending = {
-        let service = service_fn(|request| handle(&line, &handler, request));
-        let hyper = builder(&line.limits).serve_connection(Wire(line.clone()), service);
-        watch(&line, pin!(hyper), &mut drain).await
-        // hyper, and with it the handler's future and bodies, is gone from here on.
+        // Boxed once for all requests: it has room for the handler's future, and is not needed to the end.
+        let mut exchanges = Box::pin(http1::exchanges(line.clone(), handler.clone()));
+        watch(&line, exchanges.as_mut(), &mut drain).await
+        // The handler's future and all bodies are gone from here on.
     };
     if ending == Ending::Preface {
         // Boxed, so that it makes no room in connections of HTTP/1.1.
         return Box::pin(http2::serve(line, handler, drain)).await;
     }
     part(line, ending, drain, &*handler).await
-}
-
-/// hyper, made to leave to us what is ours.
-fn builder(limits: &Gateway) -> http1::Builder {
-    /// hyper takes no less.
-    const LEAST_BUFFER: usize = 8 << 10;
-    /// What hyper keeps on the stack; more would cost an allocation for each request.
-    const HEADERS_ON_STACK: usize = 100;
-    let mut builder = http1::Builder::new();
-    builder
-        // We see the client leave. With this, hyper does not look for it in the middle of a message, and asks for the
-        // next head in the same wake-up in which the response is out.
-        .half_close(true)
-        .header_read_timeout(None)
-        .max_buf_size(limits.max_head.max(LEAST_BUFFER))
-        // Of trailers, too, where hyper counts the line ends that we do not.
-        .max_header_size(limits.max_head + 4 * (limits.max_header_lines + 1));
-    if limits.max_header_lines > HEADERS_ON_STACK {
-        builder.max_headers(limits.max_header_lines);
-    }
-    builder
-}
-
-/// One request, from hyper to the handler and back.
-fn handle<H: Handler>(
-    line: &Rc<Line>,
-    handler: &Rc<H>,
-    request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<answer::Answer<H::Body>>, Infallible>> + use<H> {
-    let line = line.clone();
-    let number = line.handled();
-    let exchange = Exchange::of_line(Rc::downgrade(&line), number);
-    let request = request.map(|body| RequestBody::of_line(body, Rc::downgrade(&line), number));
-    answer::Answering::new(handler.clone().handle(request, exchange), line)
 }
 
 /// Ends the connection in the way that lets the client see what happened.
@@ -177,10 +132,6 @@ async fn part<H: Handler>(line: Rc<Line>, ending: Ending, drain: Drain, handler:
         Ending::Served => {
             parting::linger(&line, &[]).await;
             End::Finished
-        }
-        // hyper gave up on a head without an answer of its own.
-        Ending::Failed if line.stage.get() == Stage::Handed => {
-            refuse(&line, Violation::MalformedHead, handler).await
         }
         Ending::Failed => {
             cut(&line).await;

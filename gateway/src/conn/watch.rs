@@ -24,9 +24,9 @@ const HANG_UP: [Interest; 2] = [Interest::ERROR, Interest::ERROR];
 /// Why the work on a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// hyper says so: the client closed, or the last response is out.
+    /// The client closed, or the last response is out.
     Served,
-    /// hyper cannot go on.
+    /// The client cannot be read from or written to, or its response is broken.
     Failed,
     /// The client left while somebody worked for it.
     Left,
@@ -48,13 +48,13 @@ pub(super) enum Registered {
     Elsewhere,
 }
 
-/// Runs hyper until something ends the connection.
+/// Serves requests until something ends the connection.
 ///
 /// What else can end it wakes this task through wakers registered once, and is then found by a look at a flag: asking
 /// each anew in every wake-up would cost a request some 500 instructions.
 pub(super) async fn watch<E>(
     line: &Line,
-    mut hyper: Pin<&mut impl Future<Output = Result<(), E>>>,
+    mut exchanges: Pin<&mut impl Future<Output = Result<(), E>>>,
     drain: &mut Drain,
 ) -> Ending {
     let flag = drain.clone();
@@ -65,7 +65,10 @@ pub(super) async fn watch<E>(
     let mut alarm = Alarm::new(timer);
     poll_fn(|cx| {
         let registered = signs.registered(cx);
-        let served = hyper.as_mut().poll(cx);
+        if registered == Registered::Elsewhere {
+            line.watched_by(cx);
+        }
+        let served = exchanges.as_mut().poll(cx);
         if let Some(ending) = refusal(line).or(finished(served)) {
             return Poll::Ready(ending);
         }
@@ -148,10 +151,8 @@ fn refusal(line: &Line) -> Option<Ending> {
         Stage::Preface => Some(Ending::Preface),
         Stage::Idle
         | Stage::Head
-        | Stage::Handed
         | Stage::Handling
         | Stage::Responding
-        | Stage::Finishing
         | Stage::Answered
         | Stage::Switching => None,
     }

@@ -1,4 +1,5 @@
-//! What every request is moved in: hyper moves the handler's future and the response's body by value.
+//! What every request is moved in: hyper's HTTP/2 moves the handler's future and the response's body by value; over
+//! HTTP/1.1 every connection has room for them.
 
 use std::rc::Rc;
 

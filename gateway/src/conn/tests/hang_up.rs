@@ -86,7 +86,7 @@ fn after_the_connection_moved_to_another_task() {
     });
 }
 
-/// 20,000 idle connections are 20,000 of these, beside what hyper and tokio allocate.
+/// 20,000 idle connections are 20,000 of these, beside what tokio allocates, and the room for a request at work.
 #[test]
 fn a_connection_is_small() {
     run(async {

@@ -59,7 +59,7 @@ fn heads() {
             ("Host: a\r\nX: 1\r\n folded", Violation::FoldedHeader),
             ("Host: a\r\n\tfolded: 1", Violation::FoldedHeader),
             (" Host: a", Violation::FoldedHeader),
-            // What hyper refuses is refused by us in its place.
+            // What is no HTTP at all.
             ("Host: a\r\nTransfer-Encoding : chunked", Violation::MalformedHead),
             ("Host : a\r\nHost: a", Violation::MalformedHead),
             ("Host: a\r\nno colon", Violation::MalformedHead),

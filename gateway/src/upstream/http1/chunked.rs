@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{HeaderName, HeaderValue};
 
 use super::coming::Broken;
 use super::intake::Intake;
-use crate::conn::framing::{Chunks, Place};
+use crate::conn::framing::{self, Chunks, Place};
 
 /// Trailer lines and bytes.
 const MAX_LINES: usize = 100;
@@ -63,15 +62,7 @@ impl Chunked {
         }
     }
 
-    fn trailers(&self) -> Result<Option<HeaderMap>, Broken> {
-        let mut lines = [httparse::EMPTY_HEADER; MAX_LINES];
-        let parsed = httparse::parse_headers(&self.trailers, &mut lines).map_err(|_| Broken)?;
-        let httparse::Status::Complete((_, lines)) = parsed else { return Err(Broken) };
-        let mut trailers = HeaderMap::new();
-        for line in lines {
-            let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Broken)?;
-            trailers.append(name, HeaderValue::from_bytes(line.value).map_err(|_| Broken)?);
-        }
-        Ok((!trailers.is_empty()).then_some(trailers))
+    fn trailers(&mut self) -> Result<Option<HeaderMap>, Broken> {
+        framing::trailers(std::mem::take(&mut self.trailers)).map_err(|_| Broken)
     }
 }

@@ -1,15 +1,17 @@
 //! The head of an app's response.
 
-use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use hyper::ext::ReasonPhrase;
+use memchr::memmem::Finder;
 
 use super::coming::Coming;
 use super::intake::Intake;
 use super::response;
 use crate::conn::framing;
+use crate::fields::{self, Malformed};
 
 /// Header lines of a response; more is taken for a malformed one.
 const MAX_LINES: usize = 256;
@@ -27,10 +29,6 @@ pub(super) enum Parsed {
     Final { response: Response<Coming>, keep_alive: bool },
 }
 
-/// It is no HTTP/1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
-
 /// Takes a head off the bytes that came, when it is complete. `spare` is a map whose memory may be used for the headers:
 /// that of the request, once nobody needs it any more.
 pub(super) fn parse(intake: &mut Intake, spare: &mut HeaderMap, to_head: bool) -> Result<Parsed, Malformed> {
@@ -41,40 +39,90 @@ pub(super) fn parse(intake: &mut Intake, spare: &mut HeaderMap, to_head: bool) -
     if bytes.is_empty() || !intake.may_be_complete() {
         return Ok(Parsed::Partial);
     }
-    let mut lines = [const { MaybeUninit::uninit() }; MAX_LINES];
-    let mut head = httparse::Response::new(&mut []);
-    let config = httparse::ParserConfig::default();
-    let parsed = config.parse_response_with_uninit_headers(&mut head, &bytes, &mut lines);
-    let length = match parsed.map_err(|_| Malformed)? {
-        httparse::Status::Complete(length) => length,
-        httparse::Status::Partial => {
-            intake.is_partial();
-            return Ok(Parsed::Partial);
-        }
-    };
-    intake.take(length);
-    let status = head.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed)?;
+    let begin = begin(&bytes)?;
+    if !is_complete(&bytes[begin..]) {
+        intake.is_partial();
+        return Ok(Parsed::Partial);
+    }
+    let (line, mut at) = fields::line(&bytes, begin).ok_or(Malformed)?;
+    let Status { version, code: status, reason } = status_line(&bytes[line])?;
     let is_interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
     let mut headers = if is_interim { HeaderMap::new() } else { std::mem::take(spare) };
     headers.clear();
-    let mut facts = Facts::of(head.version);
-    for line in head.headers.iter() {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed)?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).map_err(|_| Malformed)?;
+    let mut facts = Facts::of(version);
+    loop {
+        let (line, next) = fields::line(&bytes, at).ok_or(Malformed)?;
+        at = next;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = fields::field(&bytes, line)?;
         // A 1xx response has no body, whatever it says of one.
         if is_interim || facts.take(&name, &value)? == Use::Kept {
             headers.append(name, value);
         }
+        if headers.len() > MAX_LINES {
+            return Err(Malformed);
+        }
     }
+    intake.take(at);
     if is_interim {
         return Ok(Parsed::Interim(status, headers));
     }
     let mut response = response(status, headers, facts.coming(status, to_head));
-    if let Some(reason) = head.reason.filter(|reason| Some(*reason) != status.canonical_reason()) {
-        let reason = ReasonPhrase::try_from(reason.as_bytes()).map_err(|_| Malformed)?;
+    if Some(reason) != status.canonical_reason().map(str::as_bytes) {
+        let reason = ReasonPhrase::try_from(reason).map_err(|_| Malformed)?;
         response.extensions_mut().insert(reason);
     }
     Ok(Parsed::Final { response, keep_alive: facts.goes_on(status) })
+}
+
+/// Where a head begins: some apps say an empty line more than they should after the message before.
+fn begin(bytes: &[u8]) -> Result<usize, Malformed> {
+    /// How every response begins: what does not is not waited for to go on.
+    const BEGIN: &[u8] = b"HTTP/1.";
+    let at = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let come = BEGIN.len().min(bytes.len() - at);
+    if bytes[at..at + come] == BEGIN[..come] { Ok(at) } else { Err(Malformed) }
+}
+
+/// Nearly all heads end so.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+
+/// Whether a head is there to its end: the request's headers are needed until then, because it may be sent again.
+fn is_complete(head: &[u8]) -> bool {
+    let mut at = 0;
+    END.find(head).is_some()
+        || std::iter::from_fn(|| {
+            let (line, next) = fields::line(head, at)?;
+            at = next;
+            Some(line)
+        })
+        .any(|line| line.is_empty())
+}
+
+/// A status line (RFC 9112, section 4).
+struct Status<'a> {
+    version: Version,
+    code: StatusCode,
+    /// May be empty, or not be there with the space before it.
+    reason: &'a [u8],
+}
+
+fn status_line(line: &[u8]) -> Result<Status<'_>, Malformed> {
+    let (version, rest) = line.split_first_chunk::<9>().ok_or(Malformed)?;
+    let version = match version {
+        b"HTTP/1.1 " => Version::Http11,
+        b"HTTP/1.0 " => Version::Http10,
+        _ => return Err(Malformed),
+    };
+    let (code, rest) = rest.split_first_chunk::<3>().ok_or(Malformed)?;
+    let code = StatusCode::from_bytes(code).map_err(|_| Malformed)?;
+    match rest {
+        [] => Ok(Status { version, code, reason: rest }),
+        [b' ', reason @ ..] => Ok(Status { version, code, reason }),
+        _ => Err(Malformed),
+    }
 }
 
 /// Whether a line goes on to the client.
@@ -108,8 +156,7 @@ enum Encoding {
 }
 
 impl Facts {
-    fn of(minor: Option<u8>) -> Self {
-        let version = if minor == Some(1) { Version::Http11 } else { Version::Http10 };
+    fn of(version: Version) -> Self {
         Self {
             version,
             keep_alive: version == Version::Http11,
@@ -150,6 +197,11 @@ impl Facts {
     }
 
     fn connection(&mut self, value: &[u8]) -> Use {
+        // What nearly all say that say anything.
+        if value == b"keep-alive" {
+            self.keep_alive = !self.says_close;
+            return Use::Ours;
+        }
         let mut options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         let says = |wanted: &[u8]| options.clone().any(|option| option.eq_ignore_ascii_case(wanted));
         // Once a line asks to close, no other undoes it.

@@ -77,9 +77,15 @@ impl Intake {
     /// Reads more: how many bytes, 0 at the app's end.
     pub(super) fn poll_fill(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
-            ready!(socket.poll_read_ready(cx))?;
+            // What always has more uses up what one turn of a task may do.
+            if self.pace == Pace::Fast {
+                ready!(socket.poll_read_ready(cx))?;
+            }
             match self.fill(socket) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // What is not ready is asked for when that is known, so that what is costs no question.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(socket.poll_read_ready(cx))?;
+                }
                 read => return Poll::Ready(read),
             }
         }
