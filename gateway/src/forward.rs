@@ -115,10 +115,7 @@ pub fn write_line(name: &HeaderName, value: &HeaderValue, head: &mut Vec<u8>) {
 }
 
 fn write_field(name: &HeaderName, value: &[u8], head: &mut Vec<u8>) {
-    let name = name.as_str().as_bytes();
-    // Room is made once.
-    head.reserve(name.len() + value.len() + 4);
-    head.extend_from_slice(name);
+    head.extend_from_slice(name.as_str().as_bytes());
     head.extend_from_slice(b": ");
     head.extend_from_slice(value);
     head.extend_from_slice(b"\r\n");

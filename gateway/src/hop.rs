@@ -116,6 +116,10 @@ fn remove(headers: &mut HeaderMap, goes: impl Fn(Kind) -> bool) {
 
 /// The headers that `Connection` names.
 pub fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    // Most requests have none.
+    if !headers.contains_key(header::CONNECTION) {
+        return Vec::new();
+    }
     // What nearly all say names no other header.
     let named = connection_options(headers).filter(|option| !matches!(*option, "keep-alive" | "close"));
     named.filter_map(|option| option.parse().ok()).collect()

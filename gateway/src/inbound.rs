@@ -9,23 +9,22 @@ use tokio::time::Instant;
 use crate::body::{AppBody, Body};
 use crate::delivery::Delivery;
 use crate::limit::Leave;
-use crate::outbound::Outbound;
 use crate::pipeline::Passage;
-use crate::upstream::{self, Answered, Upgrade};
+use crate::upstream::{self, Answered, Upgrade, Upload};
 use crate::worker::Worker;
-use crate::{hop, tenant};
+use crate::{conn, hop, tenant};
 
 /// Makes an app's response the client's.
 pub fn response(
     worker: &Rc<Worker>,
     passage: Passage,
     leave: Leave,
-    outbound: Outbound,
+    (upload, client): (Option<Upload>, conn::Exchange),
     answered: Answered,
     began: Instant,
 ) -> Response<Body> {
     let Answered { response, connection } = answered;
-    let Passage { route, entered, ticket } = passage;
+    let Passage { route, entered, ticket, since: _ } = passage;
     if let Some(ticket) = ticket {
         ticket.answered();
     }
@@ -45,7 +44,6 @@ pub fn response(
     // Hyper would answer in the app's version, and close where that is HTTP/1.0.
     parts.version = Version::HTTP_11;
     let slot = worker.slot(&route.app);
-    let Outbound { upload, client, .. } = outbound;
     let status = parts.status;
     let deliver = |carrier| {
         let held = (entered.open, leave);

@@ -24,6 +24,7 @@ use crate::conn::{self, Drain, Handler, Violation};
 use crate::hop;
 use crate::language::Language;
 use crate::pipeline::Pipeline;
+use crate::visitor::Known;
 use crate::worker::{Order, Orders, Worker};
 
 /// Connections that may wait to be accepted; what the kernel allows, as a rule.
@@ -277,7 +278,8 @@ impl Post {
     fn serve(&self, stream: TcpStream, peer: SocketAddr, entry: Entry, room: OwnedSemaphorePermit) {
         tune(&stream, self.worker.settings.write_timeout);
         let (worker, fleet, forwarded) = (self.worker.clone(), self.fleet.clone(), hop::forwarded(peer.ip()));
-        let pipeline = Rc::new(Pipeline { worker, fleet, entry, peer: peer.ip(), forwarded });
+        let pipeline =
+            Rc::new(Pipeline { worker, fleet, entry, peer: peer.ip(), forwarded, known: Known::default() });
         let post = self.clone();
         let counted = Counted::new(self, room);
         tokio::task::spawn_local(async move {

@@ -115,6 +115,7 @@ impl Outbound {
             endpoint: passage.entered.endpoint,
             protocol: passage.route.model.protocol,
             client: &self.client,
+            now: passage.since,
             response_timeout: passage.route.model.response_timeout,
         };
         let added = Added {
@@ -124,8 +125,8 @@ impl Outbound {
             asked_host: self.asked_host.as_ref(),
             websocket: self.wants_upgrade,
         };
-        let call = Call { request: &mut self.request, added };
-        let answered = upstream::send(target, call).await?;
+        let mut call = Call { request: &mut self.request, added };
+        let answered = upstream::send(&target, &mut call).await?;
         // A change of protocol that nobody asked for (RFC 9110, section 15.2.2).
         let headers = answered.response.headers();
         let switches = answered.response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -157,8 +158,8 @@ fn make_origin_form(request: &mut Request<RequestBody>) {
         if let Ok(host) = host {
             request.headers_mut().insert(header::HOST, host);
         }
-    } else if !request.headers().contains_key(header::HOST) {
-        // HTTP/1.0, at an app's own port.
+    } else if request.version() != Version::HTTP_11 && !request.headers().contains_key(header::HOST) {
+        // HTTP/1.0, at an app's own port. (Without it, no request over HTTP/1.1 comes here.)
         request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
     }
 }

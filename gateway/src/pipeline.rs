@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response, header};
+use http::{Request, Response};
 use http_body::Body as HttpBody;
 use tokio::time::Instant;
 
@@ -32,7 +32,7 @@ use crate::listen::{Entry, Fleet};
 use crate::outbound::Outbound;
 use crate::stop::Stop;
 use crate::table::Route;
-use crate::visitor::Passerby;
+use crate::visitor::Known;
 use crate::whose::Whose;
 use crate::worker::{Entered, Shut, Worker};
 use crate::{conn, inbound, loco};
@@ -50,6 +50,8 @@ pub struct Pipeline {
     pub peer: IpAddr,
     /// What the app is told of the client.
     pub forwarded: Ready,
+    /// Whom its last request's `User-Agent` named.
+    pub known: Known,
 }
 
 /// A request that its app may have now.
@@ -61,6 +63,8 @@ pub struct Passage {
     pub entered: Entered,
     /// If it was held, its leave to go.
     pub ticket: Option<Ticket>,
+    /// Since when it may have it.
+    pub since: Instant,
 }
 
 impl Pipeline {
@@ -90,7 +94,7 @@ impl Pipeline {
         };
         self.check_length(&request, &route)?;
         let leave = self.limit(&request, &route, began)?;
-        let mut caller = Caller::new(Passerby::of(&request, &route.model), began);
+        let mut caller = Caller::new(self.known.passerby(&request, &route.model), began);
         let mut tries = Tries::default();
         let mut passage = self.admit(&request, route, &mut caller, &tries).await?;
         let mut outbound = Outbound::new(request, self.worker.settings.max_body, exchange);
@@ -101,7 +105,8 @@ impl Pipeline {
             match outbound.send(self, &passage, began).await {
                 Ok(answered) => {
                     passage.entered.open.succeeded();
-                    return Ok(inbound::response(&self.worker, passage, leave, outbound, answered, began));
+                    let asked = (outbound.upload.take(), outbound.client.clone());
+                    return Ok(inbound::response(&self.worker, passage, leave, asked, answered, began));
                 }
                 // Boxed, because few requests need it, and it would make room in every connection.
                 Err(unsent) => route = Box::pin(self.again(&outbound, unsent, passage, &mut tries)).await?,
@@ -113,9 +118,8 @@ impl Pipeline {
 
     /// What is too large is refused by what its head says, before it wakes anything.
     fn check_length(&self, request: &Request<conn::RequestBody>, route: &Arc<Route>) -> Result<(), Stop> {
-        let length = request.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|length| conn::framing::length(length.as_bytes())).unwrap_or(0);
-        if length > self.worker.settings.max_body {
+        // At least as many bytes come as are declared.
+        if request.body().size_hint().lower() > self.worker.settings.max_body {
             return Err(Stop::at(route, Refusal::BodyTooLarge));
         }
         Ok(())
@@ -137,10 +141,11 @@ impl Pipeline {
         tries: &Tries,
     ) -> Result<Passage, Stop> {
         let mut ticket = None;
+        let mut since = if tries.is_first() { caller.began } else { Instant::now() };
         let keeps_awake = caller.keeps_awake();
         loop {
             match self.worker.enter(&route, ticket.as_ref(), keeps_awake, tries.at()) {
-                Ok(entered) => return Ok(Passage { route, entered, ticket }),
+                Ok(entered) => return Ok(Passage { route, entered, ticket, since }),
                 // One that was let in before waits for its turn.
                 Err(Shut::Busy) if tries.is_first() => return Err(Stop::at(&route, Refusal::AppBusy)),
                 Err(Shut::NoEndpoints) => return Err(Stop::at(&route, Refusal::NoEndpoints)),
@@ -153,6 +158,7 @@ impl Pipeline {
             let manner = loco::manner(self, request, &route);
             ticket = Box::pin(self.wait(request, &route, &manner, caller)).await?;
             route = self.route(request, &route)?;
+            since = Instant::now();
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod agents;
 
+use std::cell::RefCell;
+
 use config::model::{self, Check};
 use http::header::{self, HeaderMap};
 use http::{Method, Request};
@@ -39,6 +41,38 @@ impl Passerby {
     pub fn of<B>(request: &Request<B>, app: &model::App) -> Option<Self> {
         let check = is_health_check(request, app).then_some(Self::HealthCheck);
         check.or_else(|| agent(request.headers()))
+    }
+}
+
+/// Whom the `User-Agent` of a connection's last request named: nearly always it is that of the next one, too, and then
+/// it is not searched again.
+#[derive(Debug, Default)]
+pub struct Known(RefCell<(Vec<u8>, Option<Passerby>)>);
+
+impl Known {
+    /// Longer ones are not kept.
+    const LONGEST: usize = 512;
+
+    /// The same as [`Passerby::of`].
+    pub fn passerby<B>(&self, request: &Request<B>, app: &model::App) -> Option<Passerby> {
+        let check = is_health_check(request, app).then_some(Passerby::HealthCheck);
+        check.or_else(|| {
+            request.headers().get(header::USER_AGENT).and_then(|agent| self.agent(agent.as_bytes()))
+        })
+    }
+
+    fn agent(&self, agent: &[u8]) -> Option<Passerby> {
+        let (last, found) = &mut *self.0.borrow_mut();
+        if *last == agent {
+            return *found;
+        }
+        let named = agents::find(agent);
+        if agent.len() <= Self::LONGEST {
+            last.clear();
+            last.extend_from_slice(agent);
+            *found = named;
+        }
+        named
     }
 }
 
@@ -145,6 +179,20 @@ mod tests {
             let visitor = of("GET", "/", &headers, Check::Tcp);
             assert_eq!(visitor, Visitor::Passerby(passerby), "{agent}");
         }
+    }
+
+    #[test]
+    fn what_is_known_of_an_agent_is_of_that_one_alone() {
+        let (known, app) = (Known::default(), fakes::app("a"));
+        let long = format!("{}Googlebot", "x".repeat(Known::LONGEST));
+        for agent in
+            ["a", "kube-probe/1.30", "kube-probe/1.30", "a", "Googlebot", &long, "Googlebot", "", "a"]
+        {
+            let request = Request::get("/").header("user-agent", agent).body(()).unwrap();
+            assert_eq!(known.passerby(&request, &app), Passerby::of(&request, &app), "{agent}");
+        }
+        let nobody = Request::new(());
+        assert_eq!(known.passerby(&nobody, &app), None);
     }
 
     #[test]

@@ -59,17 +59,17 @@ fn choose(protocol: Protocol, need: Need, spoken: impl FnOnce() -> Option<Spoken
 ///
 /// # Errors
 /// Says what went wrong, and whether the request may be tried again.
-pub async fn send(target: Target<'_>, mut call: Call<'_>) -> Result<Answered, Unsent> {
-    let way = choose(target.protocol, need(&target, &call), || target.spoken());
+pub async fn send(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answered, Unsent> {
+    let way = choose(target.protocol, need(target, call), || target.spoken());
     // What is not the usual way is boxed: it would make room in the future of every connection.
     match way {
-        Way::Http1 => over_http1(&target, &mut call).await,
-        Way::FirstHttp1 => Box::pin(first(&target, &mut call)).await,
-        Way::RatherHttp2 => Box::pin(rather_http2(&target, &mut call)).await,
-        Way::Http2 => Box::pin(over_http2(&target, &mut call)).await.map_err(finally),
+        Way::Http1 => over_http1(target, call).await,
+        Way::FirstHttp1 => Box::pin(first(target, call)).await,
+        Way::RatherHttp2 => Box::pin(rather_http2(target, call)).await,
+        Way::Http2 => Box::pin(over_http2(target, call)).await.map_err(finally),
         Way::Tunnel => {
             let request = call.forwarded();
-            let opened = Box::pin(http2::open_websocket(&target, request)).await;
+            let opened = Box::pin(http2::open_websocket(target, request)).await;
             opened.map_err(|failed| call.take_back(failed)).map_err(finally)
         }
         Way::None => Err(Unsent::Lost(Fault::NotHttp2)),

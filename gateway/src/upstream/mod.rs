@@ -91,6 +91,8 @@ pub struct Target<'a> {
     pub protocol: Protocol,
     /// The client's end, for what comes before the response.
     pub client: &'a conn::Exchange,
+    /// When the request was let go, just now.
+    pub now: Instant,
     /// How long from the end of the request to the head of the response.
     pub response_timeout: Duration,
 }
@@ -164,9 +166,8 @@ impl Target<'_> {
 async fn over_http1(target: &Target<'_>, call: &mut Call<'_>) -> Result<Answered, Unsent> {
     let repeatable = call.request.method().is_idempotent() && call.request.body().is_end_stream();
     loop {
-        let now = Instant::now();
-        let (mut connection, now) = match take_pooled(target, repeatable, now) {
-            Some(connection) => (connection, now),
+        let (mut connection, now) = match take_pooled(target, repeatable) {
+            Some(connection) => (connection, target.now),
             // Boxed, because few requests need it, and what dialling needs would make room in every connection.
             None => match Box::pin(dial(target)).await {
                 Ok(connection) => (connection, Instant::now()),
@@ -215,9 +216,9 @@ async fn patiently<F: Future>(limit: Duration, upload: Option<&Upload>, sending:
     }
 }
 
-fn take_pooled(target: &Target<'_>, repeatable: bool, now: Instant) -> Option<Box<Connection>> {
+fn take_pooled(target: &Target<'_>, repeatable: bool) -> Option<Box<Connection>> {
     let oldest = if repeatable { target.worker.settings.upstream_idle_timeout } else { TRUSTED_IDLE };
-    target.slot.pool.borrow_mut().take((target.instance, target.endpoint), now.into_std(), oldest)
+    target.slot.pool.borrow_mut().take((target.instance, target.endpoint), target.now.into_std(), oldest)
 }
 
 async fn dial(target: &Target<'_>) -> Result<Box<Connection>, Fault> {

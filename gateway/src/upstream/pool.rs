@@ -80,13 +80,15 @@ impl Pool {
     ) -> Option<Box<Connection>> {
         // To an earlier run, whose address may be somebody else's by now.
         self.idle.retain(|(idle, _)| idle.instance == instance);
-        let fits = |(idle, since): &(Box<Connection>, Instant)| {
-            idle.endpoint == endpoint && now.saturating_duration_since(*since) <= oldest
-        };
         loop {
-            let place = self.idle.iter().rposition(fits)?;
-            let (mut connection, since) = self.idle.remove(place);
-            if connection.line.is_open(now.saturating_duration_since(since)) {
+            let place = self.idle.iter().rposition(|(idle, _)| idle.endpoint == endpoint)?;
+            let idle = now.saturating_duration_since(self.idle[place].1);
+            // All before it are older.
+            if idle > oldest {
+                return None;
+            }
+            let (mut connection, _) = self.idle.remove(place);
+            if connection.line.is_open(idle) {
                 connection.pooled = true;
                 return Some(connection);
             }
