@@ -13,6 +13,28 @@ use memchr::memchr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
+/// Gives each header of the lines that begin there to `take`, until the empty line, behind which is what is returned;
+/// `None` if that has not come.
+///
+/// # Errors
+/// If a line is no header, or `take` says so.
+#[inline]
+pub(crate) fn read(
+    bytes: &Bytes,
+    mut at: usize,
+    mut take: impl FnMut(HeaderName, HeaderValue) -> Result<(), Malformed>,
+) -> Result<Option<usize>, Malformed> {
+    while let Some((line, next)) = line(bytes, at) {
+        if line.is_empty() {
+            return Ok(Some(next));
+        }
+        let (text, place) = split(bytes, line)?;
+        take(name(&bytes[text])?, value(bytes, place)?)?;
+        at = next;
+    }
+    Ok(None)
+}
+
 /// Where the line that begins there ends, and where the next one begins; `None` if its end has not come.
 #[inline]
 pub(crate) fn line(bytes: &[u8], start: usize) -> Option<(Range<usize>, usize)> {
@@ -21,32 +43,27 @@ pub(crate) fn line(bytes: &[u8], start: usize) -> Option<(Range<usize>, usize)> 
     Some((start..without_cr, end + 1))
 }
 
-/// The header in this line.
-///
-/// # Errors
-/// If there is none.
+/// Where the name of the header in this line is, and where its value is, without the whitespace around that.
 #[inline]
-pub(crate) fn field(bytes: &Bytes, line: Range<usize>) -> Result<(HeaderName, HeaderValue), Malformed> {
+fn split(bytes: &[u8], line: Range<usize>) -> Result<(Range<usize>, Range<usize>), Malformed> {
     let text = &bytes[line.clone()];
     // Names are short: a search that needs no preparation is the faster one.
     let colon = text.iter().position(|byte| *byte == b':').ok_or(Malformed)?;
-    let name = name(&text[..colon])?;
-    let (begin, value) = (line.start + colon + 1, trimmed(&text[colon + 1..]));
-    let value = bytes.slice(begin + value.start..begin + value.end);
-    let value = HeaderValue::from_maybe_shared(value).map_err(|_| Malformed)?;
-    Ok((name, value))
+    let (mut begin, mut value) = (line.start + colon + 1, &text[colon + 1..]);
+    while let [b' ' | b'\t', rest @ ..] = value {
+        begin += 1;
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    Ok((line.start..line.start + colon, begin..begin + value.len()))
 }
 
-/// Where the value is in this text, without the whitespace around it.
-fn trimmed(mut text: &[u8]) -> Range<usize> {
-    while let [rest @ .., b' ' | b'\t'] = text {
-        text = rest;
-    }
-    let end = text.len();
-    while let [b' ' | b'\t', rest @ ..] = text {
-        text = rest;
-    }
-    end - text.len()..end
+/// The value that is there.
+#[inline]
+fn value(bytes: &Bytes, place: Range<usize>) -> Result<HeaderValue, Malformed> {
+    HeaderValue::from_maybe_shared(bytes.slice(place)).map_err(|_| Malformed)
 }
 
 /// The name; those that are in most messages, as they are usually spelt, are found without reading them byte by byte.
@@ -88,16 +105,12 @@ mod tests {
 
     /// All headers up to the empty line, and where that ends; `None` is malformed or unfinished.
     fn ours(bytes: &Bytes) -> Option<Section> {
-        let (mut fields, mut at) = (Vec::new(), 0);
-        loop {
-            let (line, next) = line(bytes, at)?;
-            if line.is_empty() {
-                return Some((fields, next));
-            }
-            let (name, value) = field(bytes, line).ok()?;
+        let mut fields = Vec::new();
+        let end = read(bytes, 0, |name, value| {
             fields.push((name.as_str().to_owned(), value.as_bytes().to_vec()));
-            at = next;
-        }
+            Ok(())
+        });
+        end.ok().flatten().map(|end| (fields, end))
     }
 
     fn theirs(bytes: &[u8]) -> Option<Section> {

@@ -105,9 +105,12 @@ impl<T> Patterns<T> {
 }
 
 fn without_port(host: &str) -> &str {
-    match memchr::memrchr(b':', host.as_bytes()) {
-        // The colons of an IPv6 literal lie within its brackets.
-        Some(colon) if !host.ends_with(']') => &host[..colon],
+    // A port ends with a digit, and may be empty; most hosts end with neither. The colons of an IPv6 literal lie within
+    // its brackets.
+    match host.as_bytes().last() {
+        Some(b'0'..=b'9' | b':') => {
+            memchr::memrchr(b':', host.as_bytes()).map_or(host, |colon| &host[..colon])
+        }
         Some(_) | None => host,
     }
 }

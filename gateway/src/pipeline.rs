@@ -74,30 +74,26 @@ impl Pipeline {
         request: Request<conn::RequestBody>,
         exchange: conn::Exchange,
     ) -> Response<Body> {
-        let language = Language::of(&request);
-        match self.proceed(request, exchange).await {
+        let mut outbound = Outbound::new(request, self.worker.settings.max_body, exchange);
+        match self.proceed(&mut outbound).await {
             Ok(response) => response,
-            Err(stop) => self.stopped(stop, None, language),
+            Err(stop) => self.stopped(stop, None, Language::of(outbound.request())),
         }
     }
 
-    /// The whole way of a request to its app and back.
-    async fn proceed(
-        &self,
-        request: Request<conn::RequestBody>,
-        exchange: conn::Exchange,
-    ) -> Result<Response<Body>, Stop> {
+    /// The whole way of a request to its app and back. Who is stopped on it still has the headers that say how it reads.
+    async fn proceed(&self, outbound: &mut Outbound) -> Result<Response<Body>, Stop> {
         let began = Instant::now();
-        let mut route = match self.whose(&request)? {
+        let request = outbound.request();
+        let mut route = match self.whose(request)? {
             Whose::App(route) => route,
-            Whose::Ours(own) => return Box::pin(loco::answer(self, own, &request)).await,
+            Whose::Ours(own) => return Box::pin(loco::answer(self, own, request)).await,
         };
-        self.check_length(&request, &route)?;
-        let leave = self.limit(&request, &route, began)?;
-        let mut caller = Caller::new(self.known.passerby(&request, &route.model), began);
+        self.check_length(request, &route)?;
+        let leave = self.limit(request, &route, began)?;
+        let mut caller = Caller::new(self.known.passerby(request, &route.model), began);
         let mut tries = Tries::default();
-        let mut passage = self.admit(&request, route, &mut caller, &tries).await?;
-        let mut outbound = Outbound::new(request, self.worker.settings.max_body, exchange);
+        let mut passage = self.admit(request, route, &mut caller, &tries).await?;
         loop {
             if let Some(deadline) = caller.deadline_if_held() {
                 outbound.forward_deadline(deadline, began.elapsed());
@@ -109,7 +105,7 @@ impl Pipeline {
                     return Ok(inbound::response(&self.worker, passage, leave, asked, answered, began));
                 }
                 // Boxed, because few requests need it, and it would make room in every connection.
-                Err(unsent) => route = Box::pin(self.again(&outbound, unsent, passage, &mut tries)).await?,
+                Err(unsent) => route = Box::pin(self.again(outbound, unsent, passage, &mut tries)).await?,
             }
             route = self.route(outbound.request(), &route)?;
             passage = self.admit(outbound.request(), route, &mut caller, &tries).await?;
@@ -117,7 +113,7 @@ impl Pipeline {
     }
 
     /// What is too large is refused by what its head says, before it wakes anything.
-    fn check_length(&self, request: &Request<conn::RequestBody>, route: &Arc<Route>) -> Result<(), Stop> {
+    fn check_length<B: HttpBody>(&self, request: &Request<B>, route: &Arc<Route>) -> Result<(), Stop> {
         // At least as many bytes come as are declared.
         if request.body().size_hint().lower() > self.worker.settings.max_body {
             return Err(Stop::at(route, Refusal::BodyTooLarge));

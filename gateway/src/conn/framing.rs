@@ -238,11 +238,9 @@ impl Chunks {
 pub(crate) fn trailers(section: Vec<u8>) -> Result<Option<HeaderMap>, Malformed> {
     let section = Bytes::from(section);
     let mut trailers = HeaderMap::new();
-    let (mut line, mut next) = fields::line(&section, 0).ok_or(Malformed)?;
-    while !line.is_empty() {
-        let (name, value) = fields::field(&section, line)?;
+    let end = fields::read(&section, 0, |name, value| {
         trailers.append(name, value);
-        (line, next) = fields::line(&section, next).ok_or(Malformed)?;
-    }
-    Ok((!trailers.is_empty()).then_some(trailers))
+        Ok(())
+    })?;
+    end.map(|_| (!trailers.is_empty()).then_some(trailers)).ok_or(Malformed)
 }

@@ -17,9 +17,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::HeaderMap;
 use http::response::Parts;
-use http::{Response, StatusCode};
 use http_body::{Body, Frame};
 
 use super::Handler;
@@ -58,12 +58,15 @@ pub(super) async fn exchanges<H: Handler>(line: Rc<Line>, handler: Rc<H>) -> Res
         line.expect(asked.expects);
         let exchange = Exchange::of_line(Rc::downgrade(&line), number);
         // Pinned where it is made: it is large.
-        let response = pin!(handler.clone().handle(request, exchange)).await;
+        let (mut parts, body) = pin!(handler.clone().handle(request, exchange)).await.into_parts();
         if line.stage.get() != Stage::Handling {
             // It was refused meanwhile, which ends the connection.
             return pending().await;
         }
-        spare = respond(&line, asked, response).await?;
+        // The body is dropped with its end, because what it holds may be what the request's body waits for.
+        respond(&line, &asked, &parts, pin!(body)).await?;
+        parts.headers.clear();
+        spare = parts.headers;
         if line.stage.get() == Stage::Switching {
             // Bytes of a body would be taken for the other protocol's.
             return if line.has_whole_request() { Ok(()) } else { Err(Failed) };
@@ -81,27 +84,23 @@ pub(super) async fn exchanges<H: Handler>(line: Rc<Line>, handler: Rc<H>) -> Res
     Ok(())
 }
 
-/// Writes a response; returns its map of headers, empty.
-async fn respond<B>(line: &Line, asked: Asked, response: Response<B>) -> Result<HeaderMap, Failed>
+/// Writes a response.
+async fn respond<B>(line: &Line, asked: &Asked, parts: &Parts, mut body: Pin<&mut B>) -> Result<(), Failed>
 where
     B: Body<Data = Bytes>,
 {
-    let (mut parts, body) = response.into_parts();
-    let mut body = pin!(body);
     let length = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-    begin(line, &asked, &parts);
+    begin(line, asked, parts);
     let last = if line.is_last() { Last::Yes } else { Last::No };
     let mut out = Outgoing::new();
-    let (framing, last) = response::write_head(out.end(), &asked, &parts, length, last)?;
+    let (framing, last) = response::write_head(out.end(), asked, parts, length, last)?;
     if last == Last::Yes {
         line.close_after();
     }
     if !framing.is_over() {
         send_body(line, &mut out, framing, body.as_mut()).await?;
     }
-    poll_fn(|cx| out.poll_flush(line, cx)).await?;
-    parts.headers.clear();
-    Ok(parts.headers)
+    Ok(poll_fn(|cx| out.poll_flush(line, cx)).await?)
 }
 
 /// From now on the client has a response, the last one where the client or its request's body want it so.

@@ -42,9 +42,8 @@ pub(super) fn parse(
     let mut asked = Asked::of(&head);
     headers.reserve(head.lines);
     let (mut lines, mut framed) = (0, 0);
-    let (_, mut at) = fields::line(&bytes, head.target).ok_or(Malformed)?;
-    while let Some((line, next)) = fields::line(&bytes, at).filter(|(line, _)| !line.is_empty()) {
-        let (name, value) = fields::field(&bytes, line)?;
+    let (_, at) = fields::line(&bytes, head.target).ok_or(Malformed)?;
+    let end = fields::read(&bytes, at, |name, value| {
         match name {
             header::CONTENT_LENGTH | header::TRANSFER_ENCODING => framed += 1,
             header::CONNECTION => asked.connection(value.as_bytes()),
@@ -53,9 +52,11 @@ pub(super) fn parse(
             _ => {}
         }
         headers.append(name, value);
-        (lines, at) = (lines + 1, next);
-    }
-    if lines != head.lines || framed != usize::from(head.body != Declared::Nothing) {
+        lines += 1;
+        Ok(())
+    })?;
+    let same = end == Some(head.len) && lines == head.lines;
+    if !same || framed != usize::from(head.body != Declared::Nothing) {
         return Err(Malformed);
     }
     let mut request = Request::new(body);

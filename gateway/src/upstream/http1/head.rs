@@ -1,11 +1,8 @@
 //! The head of an app's response.
 
-use std::sync::LazyLock;
-
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use hyper::ext::ReasonPhrase;
-use memchr::memmem::Finder;
 
 use super::coming::Coming;
 use super::intake::Intake;
@@ -29,8 +26,8 @@ pub(super) enum Parsed {
     Final { response: Response<Coming>, keep_alive: bool },
 }
 
-/// Takes a head off the bytes that came, when it is complete. `spare` is a map whose memory may be used for the headers:
-/// that of the request, once nobody needs it any more.
+/// Takes a head off the bytes that came, when it is complete. `spare` is an empty map, whose memory is used for the
+/// headers.
 pub(super) fn parse(intake: &mut Intake, spare: &mut HeaderMap, to_head: bool) -> Result<Parsed, Malformed> {
     let bytes = intake.bytes().clone();
     if bytes.len() > MAX_HEAD {
@@ -39,33 +36,30 @@ pub(super) fn parse(intake: &mut Intake, spare: &mut HeaderMap, to_head: bool) -
     if bytes.is_empty() || !intake.may_be_complete() {
         return Ok(Parsed::Partial);
     }
-    let begin = begin(&bytes)?;
-    if !is_complete(&bytes[begin..]) {
+    let Some((line, at)) = fields::line(&bytes, begin(&bytes)?) else {
         intake.is_partial();
         return Ok(Parsed::Partial);
-    }
-    let (line, mut at) = fields::line(&bytes, begin).ok_or(Malformed)?;
+    };
     let Status { version, code: status, reason } = status_line(&bytes[line])?;
     let is_interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
     let mut headers = if is_interim { HeaderMap::new() } else { std::mem::take(spare) };
-    headers.clear();
     let mut facts = Facts::of(version);
-    loop {
-        let (line, next) = fields::line(&bytes, at).ok_or(Malformed)?;
-        at = next;
-        if line.is_empty() {
-            break;
-        }
-        let (name, value) = fields::field(&bytes, line)?;
+    let mut lines = 0;
+    let end = fields::read(&bytes, at, |name, value| {
+        lines += 1;
         // A 1xx response has no body, whatever it says of one.
         if is_interim || facts.take(&name, &value)? == Use::Kept {
             headers.append(name, value);
         }
-        if headers.len() > MAX_LINES {
-            return Err(Malformed);
-        }
-    }
-    intake.take(at);
+        if lines > MAX_LINES { Err(Malformed) } else { Ok(()) }
+    })?;
+    let Some(end) = end else {
+        headers.clear();
+        *spare = headers;
+        intake.is_partial();
+        return Ok(Parsed::Partial);
+    };
+    intake.take(end);
     if is_interim {
         return Ok(Parsed::Interim(status, headers));
     }
@@ -84,21 +78,6 @@ fn begin(bytes: &[u8]) -> Result<usize, Malformed> {
     let at = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let come = BEGIN.len().min(bytes.len() - at);
     if bytes[at..at + come] == BEGIN[..come] { Ok(at) } else { Err(Malformed) }
-}
-
-/// Nearly all heads end so.
-static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
-
-/// Whether a head is there to its end: the request's headers are needed until then, because it may be sent again.
-fn is_complete(head: &[u8]) -> bool {
-    let mut at = 0;
-    END.find(head).is_some()
-        || std::iter::from_fn(|| {
-            let (line, next) = fields::line(head, at)?;
-            at = next;
-            Some(line)
-        })
-        .any(|line| line.is_empty())
 }
 
 /// A status line (RFC 9112, section 4).

@@ -50,6 +50,8 @@ pub struct Line {
     patience: Patience,
     sending: Sending,
     after: After,
+    /// An empty map, whose memory is the next response's.
+    spare: HeaderMap,
 }
 
 /// Whether the connection goes on when the response is at its end.
@@ -86,6 +88,7 @@ impl Line {
             patience: Patience::default(),
             sending: Sending::Nothing,
             after: After::Close,
+            spare: HeaderMap::new(),
         }
     }
 
@@ -174,11 +177,15 @@ impl Line {
         let malformed = |_| Unanswered::Lost(Fault::Malformed);
         loop {
             let is_head = *call.request.method() == Method::HEAD;
-            let spare = call.request.headers_mut();
-            match head::parse(&mut self.intake, spare, is_head).map_err(malformed)? {
+            match head::parse(&mut self.intake, &mut self.spare, is_head).map_err(malformed)? {
                 Parsed::Partial => return Ok(None),
                 Parsed::Interim(status, headers) => interim::pass(client, status, headers),
                 Parsed::Final { response, keep_alive } => {
+                    // A change of protocol may yet be refused, and then the request is looked at once more.
+                    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+                        self.spare = std::mem::take(call.request.headers_mut());
+                        self.spare.clear();
+                    }
                     let closes = *response.body() == Coming::UntilClosed;
                     if keep_alive && !closes && response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
                         self.after = After::Reuse;
