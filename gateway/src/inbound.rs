@@ -24,7 +24,7 @@ pub fn response(
     began: Instant,
 ) -> Response<Body> {
     let Answered { response, connection } = answered;
-    let Passage { route, entered, ticket, since: _ } = passage;
+    let Passage { route, entered, ticket, slot, since: _ } = passage;
     if let Some(ticket) = ticket {
         ticket.answered();
     }
@@ -43,7 +43,6 @@ pub fn response(
     }
     // Hyper would answer in the app's version, and close where that is HTTP/1.0.
     parts.version = Version::HTTP_11;
-    let slot = worker.slot(&route.app);
     let status = parts.status;
     let deliver = |carrier| {
         let held = (entered.open, leave);

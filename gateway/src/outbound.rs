@@ -106,11 +106,10 @@ impl Outbound {
     }
 
     async fn exchange(&mut self, pipeline: &Pipeline, passage: &Passage) -> Result<Answered, Unsent> {
-        let slot = pipeline.worker.slot(&passage.route.app);
         let target = Target {
             worker: &pipeline.worker,
             app: &passage.route.app,
-            slot: &slot,
+            slot: &passage.slot,
             instance: passage.entered.instance,
             endpoint: passage.entered.endpoint,
             protocol: passage.route.model.protocol,

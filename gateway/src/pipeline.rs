@@ -34,7 +34,7 @@ use crate::stop::Stop;
 use crate::table::Route;
 use crate::visitor::Known;
 use crate::whose::Whose;
-use crate::worker::{Entered, Shut, Worker};
+use crate::worker::{Entered, Shut, Slot, Worker};
 use crate::{conn, inbound, loco};
 
 /// The way of the requests of one connection.
@@ -63,6 +63,8 @@ pub struct Passage {
     pub entered: Entered,
     /// If it was held, its leave to go.
     pub ticket: Option<Ticket>,
+    /// What this thread has of the app.
+    pub slot: Rc<Slot>,
     /// Since when it may have it.
     pub since: Instant,
 }
@@ -141,7 +143,10 @@ impl Pipeline {
         let keeps_awake = caller.keeps_awake();
         loop {
             match self.worker.enter(&route, ticket.as_ref(), keeps_awake, tries.at()) {
-                Ok(entered) => return Ok(Passage { route, entered, ticket, since }),
+                Ok(entered) => {
+                    let slot = self.worker.slot(&route.app);
+                    return Ok(Passage { route, entered, ticket, slot, since });
+                }
                 // One that was let in before waits for its turn.
                 Err(Shut::Busy) if tries.is_first() => return Err(Stop::at(&route, Refusal::AppBusy)),
                 Err(Shut::NoEndpoints) => return Err(Stop::at(&route, Refusal::NoEndpoints)),
