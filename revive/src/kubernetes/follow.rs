@@ -2,8 +2,9 @@
 //! say it. It grants no routing lease, and nobody sleeps or wakes by it; a gateway asks again where the leader is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use config::link::{Instance, Limits, Status, Table};
+use config::link::{Instance, Limits, Phase, Status, Table};
 use config::model::{App, AppId};
 use tokio::sync::{mpsc, watch};
 
@@ -70,6 +71,15 @@ fn status(
 ) -> Status {
     match compiled.standings.get(&app.id) {
         Some(Standing::Asleep(depth)) => Status::Asleep { depth: *depth },
+        // Nobody is ready yet, by the cluster's word: as a leader is gone it may be in the middle of a wake, and who is held
+        // for it must not be told that there is nobody.
+        Some(Standing::Up { .. } | Standing::PutBack) if ready(&app.id).is_empty() => Status::Waking {
+            phase: Phase::Starting,
+            elapsed: Duration::ZERO,
+            estimate: None,
+            position: None,
+            probe: None,
+        },
         // Which run it is nobody here knows; without a lease no endpoint is dialled anyway.
         Some(Standing::Up { .. } | Standing::PutBack | Standing::Nothing) | None => {
             Status::Awake { instance: Instance(0), endpoints: ready(&app.id) }
