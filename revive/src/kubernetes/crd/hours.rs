@@ -1,10 +1,12 @@
 //! Hours in which an app is awake, asked for or not.
 
+use jiff::tz::TimeZone;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mistake::Mistakes;
+use crate::schedule::UnknownZone;
 
 /// Hours of some days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -68,7 +70,7 @@ pub struct Hours {
     pub from: u16,
     /// At most 1440, and not `from`; below `from` it is a time of the next day.
     pub to: u16,
-    /// A name of the time zone database, if there is one so called.
+    /// A name of the time zone database.
     pub time_zone: Box<str>,
 }
 
@@ -77,6 +79,9 @@ impl HoursSpec {
         let field = |name: &str| format!("schedule[{at}].{name}");
         let from = mistakes.read(field("from"), Some(&self.from), |text| time(text, 1439))?;
         let to = mistakes.read(field("to"), Some(&self.to), |text| time(text, 1440))?;
+        mistakes.read(field("timeZone"), Some(&self.time_zone), |zone| {
+            TimeZone::get(zone).map_err(|_| UnknownZone(zone.to_owned()))
+        })?;
         let mut days = self.days.clone();
         days.sort_unstable();
         days.dedup();

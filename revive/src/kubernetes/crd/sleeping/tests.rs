@@ -95,3 +95,17 @@ fn all_that_is_wrong_is_said_at_once() {
     let shorter = policy(json!({"idleAfter": "2d", "removeAfter": "1d"})).parsed().unwrap_err();
     assert!(shorter[0].to_string().starts_with("spec.removeAfter: shorter than idleAfter"), "{shorter:?}");
 }
+
+#[test]
+fn a_time_zone_that_is_none_is_said() {
+    let spec = |zone: &str| json!({"schedule": [{"from": "08:00", "to": "18:00", "timeZone": zone}]});
+    let hours = said(spec("Europe/Berlin")).settled().schedule;
+    assert_eq!(&*hours[0].time_zone, "Europe/Berlin");
+    let mistakes = policy(spec("Mars/Olympus")).parsed().unwrap_err();
+    assert_eq!(
+        mistakes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "spec.schedule[0].timeZone: there is no time zone \"Mars/Olympus\": a name of the time zone database is one such as Europe/Berlin"
+        ]
+    );
+}
