@@ -38,7 +38,11 @@ struct Installed {
 impl Edge {
     /// The one that is installed, if there is an image of it, else one on this machine: what a test of either takes.
     pub(crate) async fn any() -> Self {
-        if std::env::var_os("LOCO_EDGE_IMAGE").is_some() { Self::installed().await } else { Self::on_host().await }
+        if std::env::var_os("LOCO_EDGE_IMAGE").is_some() {
+            Self::installed().await
+        } else {
+            Self::on_host().await
+        }
     }
 
     /// By the chart; the first test that asks installs it, or upgrades what an earlier run left.
