@@ -212,6 +212,8 @@ pub struct Kubernetes {
     pub ports: Vec<u16>,
     /// Where gateways are reached, addresses or host names: told in the status of Gateways.
     pub addresses: Vec<String>,
+    /// Where no `addresses` are said: the Service of gateways, `NAMESPACE/NAME`, whose own addresses are told; or empty.
+    pub service: String,
     /// The names of tenants' namespaces, with `{org}`, `{workspace}` and `{app}` for what they say; labels win over it.
     pub tenant_pattern: String,
     /// The label, of a namespace or of what runs an app, with its organisation.
@@ -236,6 +238,7 @@ impl Default for Kubernetes {
             controller: "edge.loco.io/gateway-controller".to_owned(),
             ports: vec![80],
             addresses: Vec::new(),
+            service: String::new(),
             tenant_pattern: "wks-{workspace}-res-{app}".to_owned(),
             org_label: "loco.dev/org-id".to_owned(),
             workspace_label: "loco.dev/workspace-id".to_owned(),

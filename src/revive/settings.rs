@@ -7,6 +7,7 @@ use config::model::After;
 use config::settings::Kubernetes;
 use revive::kubernetes::Settings;
 use revive::kubernetes::crd::Sleeping;
+use revive::kubernetes::index::Key;
 use revive::kubernetes::settings::{Addresses, NamePattern, Ports};
 use revive::platform::kubernetes::{self as platform, Renewal};
 
@@ -23,7 +24,10 @@ pub(crate) fn of_cluster(loaded: &Loaded) -> Result<Settings, String> {
     let mut settings = settings.map_err(|error| error.to_string())?;
     settings.controller = controller.as_str().into();
     settings.ports = Ports { http: ports.iter().copied().collect(), https: [].into() };
-    settings.addresses = Addresses::Fixed(addresses.iter().map(|address| address.as_str().into()).collect());
+    settings.addresses = match loaded.settings.kubernetes.service.split_once('/') {
+        Some((namespace, name)) if addresses.is_empty() => Addresses::Service(Key::new(namespace, name)),
+        Some(_) | None => Addresses::Fixed(addresses.iter().map(|address| address.as_str().into()).collect()),
+    };
     settings.tenants.keys.org = org_label.as_str().into();
     settings.tenants.keys.workspace = workspace_label.as_str().into();
     if !tenant_pattern.is_empty() {

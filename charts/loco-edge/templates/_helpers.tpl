@@ -109,6 +109,9 @@ seccompProfile:
 {{- with .root.Values.gateway.addresses }}
 - name: LOCO_EDGE__KUBERNETES__ADDRESSES
   value: {{ join "," . | quote }}
+{{- else }}
+- name: LOCO_EDGE__KUBERNETES__SERVICE
+  value: {{ printf "%s/%s-gateway" .root.Release.Namespace (include "loco-edge.fullname" .root) | quote }}
 {{- end }}
 - name: POD_NAME
   valueFrom: { fieldRef: { fieldPath: metadata.name } }

@@ -51,6 +51,22 @@ impl Reader {
         })
     }
 
+    /// An object of a namespace, `NAMESPACE/NAME`, or nothing.
+    pub(super) fn object_or_empty(&mut self, field: &Field<'_>, example: &str) -> Option<String> {
+        self.parsed(field, example, |text| {
+            let part = |part: &str| {
+                !part.is_empty()
+                    && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            };
+            let right = text.split_once('/').is_some_and(|(namespace, name)| part(namespace) && part(name));
+            if right || text.is_empty() {
+                Ok(text.to_owned())
+            } else {
+                Err(format!("NAMESPACE/NAME, such as {example:?}"))
+            }
+        })
+    }
+
     /// The names of tenants' namespaces; empty: they say nothing.
     pub(super) fn tenant_pattern(&mut self, field: &Field<'_>, example: &str) -> Option<String> {
         self.parsed(field, example, |text| {

@@ -96,6 +96,7 @@ pub(super) static KUBERNETES: &[Key<Kubernetes>] = &[
     field!(controller, label_key, "edge.loco.io/gateway-controller"),
     field!(ports, ports, 64),
     field!(addresses, texts, "192.0.2.1"),
+    field!(service, object_or_empty, "loco-edge/loco-edge-gateway"),
     field!(tenant_pattern, tenant_pattern, "wks-{workspace}-res-{app}"),
     field!(org_label, label_key, "loco.dev/org-id"),
     field!(workspace_label, label_key, "loco.dev/workspace-id"),
