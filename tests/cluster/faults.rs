@@ -1,4 +1,5 @@
 //! What must be survived (targets.md, "Faults to survive"), on the cluster. Each counts who was not answered.
+#![allow(clippy::print_stdout, reason = "what was seen is shown with the test")]
 
 use std::time::{Duration, Instant};
 
