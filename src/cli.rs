@@ -99,7 +99,7 @@ pub(crate) struct Gateway {
 ///
 /// Reads the cluster's Gateways, routes, Services and policies, tells gateways where requests go, and, as the one replica
 /// that holds the Lease, puts idle apps to sleep and wakes them when a gateway asks. The cluster is that of the pod's
-/// service account, or of KUBECONFIG. Its settings are the tables [kubernetes], [revive] and [defaults] of --config.
+/// service account, or of KUBECONFIG. Its settings are the tables kubernetes, revive and defaults of --config.
 #[derive(Args, Debug)]
 pub(crate) struct Revive {
     /// Where gateways attach

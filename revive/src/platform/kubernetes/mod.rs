@@ -10,7 +10,7 @@
 //!
 //! Light sleep is no replicas; deep sleep is no workload, kept in its `SleepRecord` ([`crate::kubernetes::crd`]). The record
 //! is written before a workload is put down, with the epoch of the leader who does it, and names the very version that is
-//! put down; after a wake it is set right. So nothing needs to be remembered here: [`standing`] tells from the objects how
+//! put down; after a wake it is set right. So nothing needs to be remembered here: `standing` tells from the objects how
 //! an app stands, also between two steps.
 //!
 //! What was found out about field managers (Kubernetes 1.37), and is held by tests on a cluster:
