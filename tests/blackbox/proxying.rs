@@ -1,7 +1,7 @@
 //! What passes through: bodies, trailers, interim answers, connections.
 
 use crate::checksum::Checksum;
-use crate::harness::{App, Edge, Request, file, peak_rss, rss};
+use crate::harness::{App, Edge, Http2, Request, file, peak_rss, rss};
 
 async fn hello() -> Edge {
     Edge::start(&file(&[App::named("hello")])).await
@@ -202,6 +202,21 @@ async fn large_answers_pass_whole_and_are_not_kept() {
     assert_eq!(at, SIZE);
     let grown = peak_rss(edge.pid()).saturating_sub(before);
     assert!(grown < 16 << 20, "the edge grew by {} KiB", grown >> 10);
+}
+
+#[tokio::test]
+async fn an_app_may_answer_while_it_is_still_asked() {
+    // More than all buffers on the way take.
+    const SIZE: usize = 24 << 20;
+    let edge = hello().await;
+    let body: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
+    let request = Request::post("hello", "/echo", body.clone());
+    let over_http1 = edge.wire().await.converse(&request).await.expect("a whole answer");
+    let over_http2 = Http2::connect(edge.listen()).await.begin(&request).await.converse(&body).await;
+    for answer in [over_http1, over_http2] {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(answer.body == body, "{} of {SIZE} bytes came back, or others", answer.body.len());
+    }
 }
 
 #[tokio::test]

@@ -79,6 +79,12 @@ impl Edge {
         self.try_ask(request).await.unwrap_or_else(|broken| panic!("no answer to {request:?}: {broken}"))
     }
 
+    /// Sends a request while it reads the answer.
+    pub(crate) async fn converse(&self, request: &Request) -> Answer {
+        let answer = Wire::connect(self.address).await.converse(request).await;
+        answer.unwrap_or_else(|broken| panic!("no answer: {broken}"))
+    }
+
     /// A connection with prior knowledge of HTTP/2.
     pub(crate) async fn http2(&self) -> Http2 {
         Http2::connect(self.address).await

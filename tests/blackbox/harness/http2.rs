@@ -98,18 +98,14 @@ impl Drop for Http2 {
 
 impl Asked {
     /// Sends these bytes, when there is room for them.
-    pub(crate) async fn fill(&mut self, mut bytes: &[u8], end: bool) {
-        while !bytes.is_empty() {
-            self.body.reserve_capacity(bytes.len());
-            let room = within(PATIENCE, "a window", poll_fn(|cx| self.body.poll_capacity(cx))).await;
-            let room = room.expect("a stream that is open").expect("a window");
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            self.body.send_data(Bytes::copy_from_slice(now), false).expect("a stream that is open");
-            bytes = later;
-        }
-        if end {
-            self.body.send_data(Bytes::new(), true).expect("a stream that is open");
-        }
+    pub(crate) async fn fill(&mut self, bytes: &[u8], end: bool) {
+        fill(&mut self.body, bytes, end).await;
+    }
+
+    /// Sends the whole body and reads the whole answer, at once: see [`super::wire::Wire::converse`].
+    pub(crate) async fn converse(mut self, content: &[u8]) -> Answer {
+        let ((), answer) = tokio::join!(fill(&mut self.body, content, true), read(self.answer));
+        answer.expect("a whole answer")
     }
 
     /// Reads the whole answer.
@@ -119,21 +115,7 @@ impl Asked {
 
     /// The same where it may be cut.
     pub(crate) async fn try_read(self) -> Result<Answer, h2::Error> {
-        let (parts, mut body) = within(PATIENCE, "an answer", self.answer).await?.into_parts();
-        let mut all = Vec::new();
-        while let Some(data) = within(PATIENCE, "a body", body.data()).await {
-            let data = data?;
-            body.flow_control().release_capacity(data.len())?;
-            all.extend_from_slice(&data);
-        }
-        let trailers = body.trailers().await?.unwrap_or_default();
-        Ok(Answer {
-            interim: Vec::new(),
-            status: parts.status.as_u16(),
-            headers: lines(&parts.headers),
-            body: all,
-            trailers: lines(&trailers),
-        })
+        read(self.answer).await
     }
 
     /// The bytes in both directions once the answer is 200.
@@ -142,6 +124,38 @@ impl Asked {
         assert_eq!(answer.status(), 200, "{answer:?}");
         Tunnel { up: self.body, down: answer.into_body(), rest: Bytes::new() }
     }
+}
+
+async fn fill(body: &mut SendStream<Bytes>, mut bytes: &[u8], end: bool) {
+    while !bytes.is_empty() {
+        body.reserve_capacity(bytes.len());
+        let room = within(PATIENCE, "a window", poll_fn(|cx| body.poll_capacity(cx))).await;
+        let room = room.expect("a stream that is open").expect("a window");
+        let (now, later) = bytes.split_at(room.min(bytes.len()));
+        body.send_data(Bytes::copy_from_slice(now), false).expect("a stream that is open");
+        bytes = later;
+    }
+    if end {
+        body.send_data(Bytes::new(), true).expect("a stream that is open");
+    }
+}
+
+async fn read(answer: ResponseFuture) -> Result<Answer, h2::Error> {
+    let (parts, mut body) = within(PATIENCE, "an answer", answer).await?.into_parts();
+    let mut all = Vec::new();
+    while let Some(data) = within(PATIENCE, "a body", body.data()).await {
+        let data = data?;
+        body.flow_control().release_capacity(data.len())?;
+        all.extend_from_slice(&data);
+    }
+    let trailers = body.trailers().await?.unwrap_or_default();
+    Ok(Answer {
+        interim: Vec::new(),
+        status: parts.status.as_u16(),
+        headers: lines(&parts.headers),
+        body: all,
+        trailers: lines(&trailers),
+    })
 }
 
 fn lines(headers: &HeaderMap) -> Vec<(String, String)> {

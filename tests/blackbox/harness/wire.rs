@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
 use super::message::{Answer, Head, Request, values};
@@ -14,6 +15,8 @@ use super::wait::{PATIENCE, within};
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: TcpStream,
+    /// Of a request: sent while its answer is read.
+    unsent: Bytes,
     /// Read, and not yet understood.
     seen: Vec<u8>,
     rest: Rest,
@@ -63,7 +66,7 @@ impl Wire {
         let stream = connecting.await.unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
         // Else a head and a body that are written apart wait for one another.
         stream.set_nodelay(true).expect("nodelay");
-        Self { stream, seen: Vec::new(), rest: Rest::Nothing, trailers: Vec::new() }
+        Self { stream, unsent: Bytes::new(), seen: Vec::new(), rest: Rest::Nothing, trailers: Vec::new() }
     }
 
     /// Sends these bytes. That the other side has closed is seen when its answer is read.
@@ -80,6 +83,13 @@ impl Wire {
     /// Sends a request and reads its whole answer.
     pub(crate) async fn ask(&mut self, request: &Request) -> Result<Answer, Broken> {
         self.send(&request.bytes()).await;
+        self.read(request).await
+    }
+
+    /// The same for an answer that may come before all of the request is there: an app that says again what it hears stops
+    /// hearing when nobody listens.
+    pub(crate) async fn converse(&mut self, request: &Request) -> Result<Answer, Broken> {
+        self.unsent = request.bytes().into();
         self.read(request).await
     }
 
@@ -247,7 +257,30 @@ impl Wire {
     /// Reads more; `false` at the end.
     async fn fill(&mut self) -> Result<bool, Broken> {
         self.seen.reserve(16 << 10);
+        while !self.unsent.is_empty() {
+            let ready = self.stream.ready(Interest::READABLE | Interest::WRITABLE).await;
+            let ready = ready.map_err(Broken::Reset)?;
+            if ready.is_readable()
+                && let Some(read) = if_ready(self.stream.try_read_buf(&mut self.seen))?
+            {
+                return Ok(read > 0);
+            }
+            if ready.is_writable()
+                && let Some(sent) = if_ready(self.stream.try_write(&self.unsent))?
+            {
+                self.unsent.advance(sent);
+            }
+        }
         self.stream.read_buf(&mut self.seen).await.map(|read| read > 0).map_err(Broken::Reset)
+    }
+}
+
+/// What came of trying; `None` if it was too early.
+fn if_ready(tried: io::Result<usize>) -> Result<Option<usize>, Broken> {
+    match tried {
+        Ok(count) => Ok(Some(count)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(Broken::Reset(error)),
     }
 }
 
