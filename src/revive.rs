@@ -15,7 +15,7 @@ use revive::kubernetes::follow::follow;
 use revive::kubernetes::keep::ClusterKeep;
 use revive::kubernetes::lead::{Leader, Office};
 use revive::kubernetes::lease::{self, Candidate, Standing};
-use revive::kubernetes::{self, Watched, status};
+use revive::kubernetes::{self, Sent, Watched, status};
 use revive::link::{self, Attached};
 use revive::store::{Keep, Store, Writer};
 use tokio::net::TcpListener;
@@ -74,7 +74,8 @@ async fn serve(args: &cli::Revive, loaded: Loaded) -> Result<(), String> {
         authority: args.tls_ca.clone(),
     };
     let tls = Current::server(files).map_err(|error| error.to_string())?;
-    let client = client().await?;
+    let sent = Sent::default();
+    let client = client(&sent).await?;
 
     let candidate = Candidate {
         lease: LEASE.to_owned(),
@@ -82,7 +83,7 @@ async fn serve(args: &cli::Revive, loaded: Loaded) -> Result<(), String> {
         identity: format!("{}_{:016x}", args.name, fastrand::u64(..)),
         link: args.advertise.clone().unwrap_or_else(|| advertised(address)),
     };
-    let mut replica = Replica::start(args, loaded, client, candidate)?;
+    let mut replica = Replica::start(args, loaded, (client, sent), candidate)?;
     let (standing_tx, standing) = watch::channel(link::Standing::default());
     let (attached_tx, attached) = mpsc::channel(ATTACHED);
     replica.tasks.spawn(link::serve(listener, tls, standing, attached_tx));
@@ -97,10 +98,10 @@ async fn serve(args: &cli::Revive, loaded: Loaded) -> Result<(), String> {
 }
 
 /// The API server. Nothing is tried again behind our back: whether it is away is to be seen.
-async fn client() -> Result<Client, String> {
+async fn client(sent: &Sent) -> Result<Client, String> {
     let mut config = kube::Config::infer().await.map_err(|error| format!("no cluster: {error}"))?;
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| format!("no cluster: {error}"))
+    sent.client(config).map_err(|error| format!("no cluster: {error}"))
 }
 
 async fn bound(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {
@@ -118,6 +119,7 @@ struct Replica {
     args: Namespace,
     loaded: Loaded,
     client: Client,
+    sent: Sent,
     candidate: Candidate,
     watched: Watched,
     lease: watch::Receiver<Standing>,
@@ -138,7 +140,7 @@ impl Replica {
     fn start(
         args: &cli::Revive,
         loaded: Loaded,
-        client: Client,
+        (client, sent): (Client, Sent),
         candidate: Candidate,
     ) -> Result<Self, String> {
         let settings = Arc::new(settings::of_cluster(&loaded)?);
@@ -152,7 +154,7 @@ impl Replica {
         let own = Namespace { namespace: args.namespace.clone(), name: args.name.clone() };
         let file = args.config.as_ref().map_or_else(String::new, |file| file.display().to_string());
         let ready = Readiness::default();
-        Ok(Self { args: own, loaded, client, candidate, watched, lease, leads, ready, file, tasks })
+        Ok(Self { args: own, loaded, client, sent, candidate, watched, lease, leads, ready, file, tasks })
     }
 
     /// Leads and follows, by turns.
@@ -265,6 +267,7 @@ impl Replica {
     }
 
     fn api(&self, handle: Handle, keep: Arc<dyn Keep>, mut registry: Registry) -> Admin {
+        self.sent.register(&mut registry);
         let counts = Counts::register(&mut registry);
         let configuration = Configuration::of(self.file.clone(), &self.loaded.warnings);
         let tokens = Tokens::new(self.loaded.tokens.clone());

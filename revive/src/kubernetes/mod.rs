@@ -17,6 +17,7 @@ pub mod keep;
 pub mod lead;
 pub mod lease;
 pub mod room;
+mod sent;
 pub mod settings;
 pub mod status;
 mod watch;
@@ -26,5 +27,6 @@ pub const MANAGER: &str = "edge.loco.io";
 
 pub use self::compile::Compiled;
 pub use self::compiler::{View, Watched, start};
+pub use self::sent::Sent;
 pub use self::settings::Settings;
 pub use self::watch::{Unread, read};
