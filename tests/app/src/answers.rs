@@ -23,6 +23,8 @@ pub(crate) struct Arrival {
     pub(crate) remote: SocketAddr,
     /// From 1.
     pub(crate) number: u64,
+    /// When its head was there, as of [`crate::state::nanoseconds`].
+    pub(crate) at: u64,
 }
 
 /// Any path: the request as JSON; `BODY` or, with `?size=N`, that many bytes in its place. With `?unread=1` the
@@ -55,6 +57,11 @@ pub(crate) async fn describe(Shared(state): Shared<Arc<State>>, request: Request
         "checksum": received.checksum.hex(),
         "remote": arrival.map(|arrival| arrival.remote.to_string()),
         "served": arrival.map(|arrival| arrival.number),
+        "clock": {
+            "began": state.began,
+            "listening": state.listening.get(),
+            "request": arrival.map(|arrival| arrival.at),
+        },
         "pid": std::process::id(),
         "child": state.child,
     }))

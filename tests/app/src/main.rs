@@ -79,6 +79,7 @@ async fn serve(state: Arc<State>) -> io::Result<()> {
         std::future::pending::<()>().await;
     }
     let listener = TcpListener::bind((state.settings.bind, state.settings.port)).await?;
+    state.listening.get_or_init(state::nanoseconds);
     state.stamp("listening");
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
     match state.settings.raw.clone() {

@@ -12,7 +12,7 @@ use axum::routing::{any, get};
 use tokio::net::TcpListener;
 
 use crate::request::Wish;
-use crate::state::State;
+use crate::state::{State, nanoseconds};
 use crate::{answers, bodies, faults, websocket};
 
 /// Serves for ever.
@@ -51,6 +51,7 @@ async fn wishes(
     next: Next,
 ) -> Response {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let at = nanoseconds();
     let number = state.count(request.method().as_str(), target);
     let wish = Wish::of(request.uri());
     if !wish.delay.is_zero() {
@@ -62,7 +63,7 @@ async fn wishes(
         return wish.dress(upgrade.on_upgrade(websocket::echo));
     }
     parts.extensions.insert(wish.clone());
-    parts.extensions.insert(answers::Arrival { remote, number });
+    parts.extensions.insert(answers::Arrival { remote, number, at });
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if wish.trailers {
         response = bodies::with_trailers(response);

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -17,6 +18,10 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     /// The process that `SPAWN_CHILD` started.
     pub(crate) child: Option<u32>,
+    /// When it listened; of an app that does not yet, nothing. See [`nanoseconds`].
+    pub(crate) listening: OnceLock<u64>,
+    /// When it began, by the same clock.
+    pub(crate) began: u64,
     started: Instant,
     served: AtomicU64,
     requests: Option<File>,
@@ -29,8 +34,16 @@ impl State {
         let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path).ok();
         let requests = settings.requests_file.as_deref().and_then(open);
         let times = settings.times_file.as_deref().and_then(open);
-        let state =
-            Self { settings, child, started: Instant::now(), served: AtomicU64::new(0), requests, times };
+        let state = Self {
+            settings,
+            child,
+            listening: OnceLock::new(),
+            began: nanoseconds(),
+            started: Instant::now(),
+            served: AtomicU64::new(0),
+            requests,
+            times,
+        };
         state.stamp("started");
         state
     }
@@ -38,9 +51,8 @@ impl State {
     /// Notes when something happened: now.
     pub(crate) fn stamp(&self, what: &str) {
         if let Some(mut file) = self.times.as_ref() {
-            let now = clock_gettime(ClockId::Monotonic);
             // A line that is missing fails the load test that reads them.
-            let _ = file.write_all(format!("{what} {}{:09}\n", now.tv_sec, now.tv_nsec).as_bytes());
+            let _ = file.write_all(format!("{what} {}\n", nanoseconds()).as_bytes());
         }
     }
 
@@ -64,4 +76,11 @@ impl State {
         }
         number
     }
+}
+
+/// CLOCK_MONOTONIC, the same for all processes of a machine, those in containers too.
+pub(crate) fn nanoseconds() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    // Both are positive since the machine was started.
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
