@@ -68,6 +68,11 @@ impl RequestBody {
         Self(Kind::Http1(LineBody { line: Rc::downgrade(line), number, left }))
     }
 
+    #[cfg(test)]
+    pub(super) fn empty() -> Self {
+        Self(Kind::Empty)
+    }
+
     pub(super) fn of_stream(body: StreamBody) -> Self {
         Self(Kind::Http2(Box::new(body)))
     }

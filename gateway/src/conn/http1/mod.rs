@@ -84,6 +84,14 @@ pub(super) async fn exchanges<H: Handler>(line: Rc<Line>, handler: Rc<H>) -> Res
     Ok(())
 }
 
+/// The request that is made of a head.
+#[cfg(test)]
+pub(super) fn read_head(bytes: &[u8], head: super::head::Head) -> Option<http::Request<RequestBody>> {
+    let bytes = Bytes::copy_from_slice(&bytes[..head.len]);
+    let arrived = super::intake::Arrived { head, bytes };
+    request::parse(arrived, HeaderMap::new(), RequestBody::empty()).ok().map(|(request, _)| request)
+}
+
 /// Writes a response.
 async fn respond<B>(line: &Line, asked: &Asked, parts: &Parts, mut body: Pin<&mut B>) -> Result<(), Failed>
 where

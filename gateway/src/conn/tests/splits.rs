@@ -134,6 +134,111 @@ fn garbage_ends() {
     outcome.unwrap();
 }
 
+/// What came of bytes that are nearly requests, each part of them in a packet of its own.
+async fn outcome(parts: &[&[u8]]) -> (Vec<String>, Vec<crate::conn::Violation>, crate::conn::End) {
+    let mut server = Server::start(Gateway::default()).await;
+    let mut client = server.connect().await;
+    for part in parts {
+        client.send(part).await;
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+    }
+    // What waits for more is ended by the clocks.
+    let _answers_or_reset = client.try_rest().await;
+    let end = server.end().await;
+    (server.app.seen.take(), server.app.refused.take(), end)
+}
+
+/// Requests, and what follows them is nearly one.
+fn nearly_requests() -> impl Strategy<Value = Vec<u8>> {
+    let good = prop_oneof![
+        (0..20_u8).prop_map(|name| get(&format!("/{name}"))),
+        (0..40_usize).prop_map(|length| post("/p", &"b".repeat(length))),
+        proptest::strategy::Just(CHUNKED.to_owned()),
+    ];
+    (vec(good, 0..3), garbage()).prop_map(|(good, garbage)| [good.concat().as_bytes(), &garbage].concat())
+}
+
+#[test]
+fn what_is_nearly_a_request_ends_the_same_anywhere() {
+    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let cases = (nearly_requests(), vec(any::<proptest::sample::Index>(), 1..5));
+    let result = runner.run(&cases, |(bytes, cuts)| {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        cuts.sort_unstable();
+        let starts = [&[0], &cuts[..]].concat();
+        let ends = [&cuts[..], &[bytes.len()]].concat();
+        let parts: Vec<&[u8]> = starts.iter().zip(ends).map(|(start, end)| &bytes[*start..end]).collect();
+        let (mut whole, mut split) = (None, None);
+        run(async { whole = Some(outcome(&[&bytes]).await) });
+        run(async { split = Some(outcome(&parts).await) });
+        proptest::prop_assert_eq!(split, whole);
+        Ok(())
+    });
+    result.unwrap();
+}
+
+/// Heads by which others are led to read something else: what we take, a second parser must take for the same.
+#[test]
+fn a_head_that_passes_is_read_the_same_by_others() {
+    const SIZES: Sizes = Sizes { line: 200, head: 1000, lines: 30 };
+    let piece = proptest::sample::select(vec![
+        "Host: a\r\n",
+        "Host: a\n",
+        "X: 1\r\n",
+        "X : 1\r\n",
+        "X:\t1 \r\n",
+        ": 1\r\n",
+        "X\r\n",
+        " X: 1\r\n",
+        "X: 1\r\r\n",
+        "X: 1\rY: 2\r\n",
+        "X: \0\r\n",
+        "X: \u{b}\r\n",
+        "\r",
+        "\n",
+        "Content-Length: 3\r\n",
+        "Content-Length: 3\r\r\n",
+        "content-length:3\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: \u{c}chunked\r\n",
+        "Transfer-Encoding:chunked\t\r\n",
+        "Transfer-Encoding: chunked\r\n identity\r\n",
+    ]);
+    let lines = (
+        proptest::sample::select(vec![
+            "GET / HTTP/1.1\r\n",
+            "GET /\u{e9} HTTP/1.1\n",
+            "G\"T / HTTP/1.0\r\n",
+            "POST http://b HTTP/1.1\r\n",
+        ]),
+        vec(piece, 0..6),
+    );
+    let mut runner = TestRunner::new(Config { cases: 4_000, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&lines, |(first, lines)| {
+        let bytes = format!("{first}Host: a\r\n{}\r\n", lines.concat().replace("Host: a", "Hosts: a"));
+        let Ok(Progress::Complete(head)) = HeadScan::new().follow(bytes.as_bytes(), SIZES) else {
+            return Ok(());
+        };
+        let Some(made) = crate::conn::http1::read_head(bytes.as_bytes(), head) else { return Ok(()) };
+        let mut room = [httparse::EMPTY_HEADER; 40];
+        let mut theirs = httparse::Request::new(&mut room);
+        proptest::prop_assert_eq!(theirs.parse(bytes.as_bytes()), Ok(httparse::Status::Complete(head.len)));
+        proptest::prop_assert_eq!(theirs.method, Some(made.method().as_str()));
+        let fields = |name: &str, value: &[u8]| (name.to_ascii_lowercase(), value.to_vec());
+        let mut theirs: Vec<_> = theirs.headers.iter().map(|line| fields(line.name, line.value)).collect();
+        let mut ours: Vec<_> =
+            made.headers().iter().map(|(name, value)| fields(name.as_str(), value.as_bytes())).collect();
+        // A map keeps the order of one name's lines only.
+        theirs.sort();
+        ours.sort();
+        proptest::prop_assert_eq!(ours, theirs);
+        Ok(())
+    });
+    result.unwrap();
+}
+
 #[test]
 fn a_verdict_is_the_same_however_much_has_come() {
     const SIZES: Sizes = Sizes { line: 20, head: 100, lines: 10 };
