@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Request, StatusCode, Version};
 use tokio::time::Instant;
@@ -126,14 +126,20 @@ impl Outbound {
         };
         let mut call = Call { request: &mut self.request, added };
         let answered = upstream::send(&target, &mut call).await?;
-        // A change of protocol that nobody asked for (RFC 9110, section 15.2.2).
-        let headers = answered.response.headers();
         let switches = answered.response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let accepts = || hop::upgrades_to_websocket(headers) && self.client.is_accepted_by(headers);
-        if switches && !(self.wants_upgrade && accepts()) {
+        if switches && !self.may_switch(answered.response.headers()) {
             return Err(Unsent::Lost(Fault::Malformed));
         }
         Ok(answered)
+    }
+
+    /// Whether a 101 with these headers is to a client that asked for it (RFC 9110, section 15.2.2), and whose request is
+    /// at its end: the rest would be taken for the other protocol's.
+    fn may_switch(&self, headers: &HeaderMap) -> bool {
+        self.wants_upgrade
+            && self.upload.as_ref().is_none_or(Upload::is_finished)
+            && hop::upgrades_to_websocket(headers)
+            && self.client.is_accepted_by(headers)
     }
 
     /// What the client is told.

@@ -122,6 +122,19 @@ async fn a_response_that_breaks_off_is_seen_as_broken_off() {
 }
 
 #[tokio::test]
+async fn a_change_of_protocol_in_the_middle_of_a_request_is_an_apps_mistake() {
+    let raw = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let edge = Edge::start(&file(&[App::named("raw").env("RAW", raw)])).await;
+    let head = "GET / HTTP/1.1\r\nHost: raw.localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n";
+    let unfinished = format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    // What follows of the body would be taken for the other protocol's (RFC 9110, section 7.8).
+    let answer = edge.ask_raw(&unfinished).await.expect("an answer");
+    answer.assert_refused(502, "upstream-malformed");
+    let finished = format!("{head}Content-Length: 3\r\n\r\nabc");
+    assert_eq!(edge.ask_raw(&finished).await.expect("an answer").status, 101);
+}
+
+#[tokio::test]
 async fn chunks_without_an_end_are_seen_as_cut() {
     let edge = Edge::start(&file(&[App::named("hello")])).await;
     for _ in 0..5 {
