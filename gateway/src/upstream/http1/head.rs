@@ -75,9 +75,11 @@ pub(super) fn parse(intake: &mut Intake, spare: &mut HeaderMap, to_head: bool) -
 fn begin(bytes: &[u8]) -> Result<usize, Malformed> {
     /// How every response begins: what does not is not waited for to go on.
     const BEGIN: &[u8] = b"HTTP/1.";
+    /// Bytes of empty lines. With each that came, those before it would be looked at once more.
+    const MAX_EMPTY: usize = 8;
     let at = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let come = BEGIN.len().min(bytes.len() - at);
-    if bytes[at..at + come] == BEGIN[..come] { Ok(at) } else { Err(Malformed) }
+    if at <= MAX_EMPTY && bytes[at..at + come] == BEGIN[..come] { Ok(at) } else { Err(Malformed) }
 }
 
 /// A status line (RFC 9112, section 4).

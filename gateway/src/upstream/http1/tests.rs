@@ -229,6 +229,20 @@ fn a_head_without_end_is_no_head() {
 }
 
 #[test]
+fn a_few_empty_lines_may_come_before_a_head() {
+    run(async {
+        let response = |lines: usize| "\r\n".repeat(lines) + LENGTH;
+        assert_eq!(
+            made_of("GET", &[response(2).as_bytes()], false).await,
+            answer("abcd0123456789", "", true)
+        );
+        // Not without end: each of them would cost a look at all before it.
+        let many = response(1_000);
+        assert_eq!(made_of("GET", &[many.as_bytes()], false).await, Made::Fault(Fault::Malformed));
+    });
+}
+
+#[test]
 fn an_idle_connection_that_was_closed_or_spoken_on_is_not_open() {
     run(async {
         for said in [&b""[..], b"HTTP/1.1 408 Request Timeout\r\n\r\n"] {
