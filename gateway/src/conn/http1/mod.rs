@@ -105,10 +105,12 @@ where
     if last == Last::Yes {
         line.close_after();
     }
-    if !framing.is_over() {
-        send_body(line, &mut out, framing, body.as_mut()).await?;
-    }
-    Ok(poll_fn(|cx| out.poll_flush(line, cx)).await?)
+    let sent =
+        if framing.is_over() { Ok(()) } else { send_body(line, &mut out, framing, body.as_mut()).await };
+    // What there is of a response without an end is the client's, too: who sees a used connection close without a byte
+    // sends the request again (RFC 9112, section 9.3.1).
+    poll_fn(|cx| out.poll_flush(line, cx)).await?;
+    sent
 }
 
 /// From now on the client has a response, the last one where the client or its request's body want it so.
@@ -136,11 +138,7 @@ where
                 poll_fn(|cx| out.poll_flush(line, cx)).await?;
                 continue;
             }
-            Next::Broken => {
-                // What came before is the client's.
-                poll_fn(|cx| out.poll_flush(line, cx)).await?;
-                return Err(Failed);
-            }
+            Next::Broken => return Err(Failed),
             Next::End => return framing.end(None, out),
             Next::Frame(frame) => frame,
         };

@@ -156,6 +156,16 @@ fn a_broken_body_cuts_the_response() {
 }
 
 #[test]
+fn a_body_shorter_than_its_head_says_is_cut_and_what_came_is_read() {
+    run(async {
+        let mut server = Server::start(Gateway::default()).await;
+        let answer = server.ask(get("/short")).await;
+        assert!(answer.contains("content-length: 7") && answer.ends_with("\r\n\r\nfirst"), "{answer:?}");
+        assert_eq!(server.end().await, End::Broken);
+    });
+}
+
+#[test]
 fn drain_closes_the_idle_and_lets_the_busy_finish() {
     run(async {
         let server = Server::start(Gateway::default()).await;

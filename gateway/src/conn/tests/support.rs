@@ -143,6 +143,14 @@ impl Handler for App {
                 let body = TestBody::Stuck { first: Some("first".into()), then: go, _guard: guard };
                 return answer(StatusCode::OK, body);
             }
+            "/short" => {
+                // Its end is no error, but comes too early.
+                let end = Box::pin(std::future::ready(()));
+                let body = TestBody::Stuck { first: Some("first".into()), then: end, _guard: guard };
+                let mut response = answer(StatusCode::OK, body);
+                response.headers_mut().insert("content-length", HeaderValue::from_static("7"));
+                return response;
+            }
             "/broken" => return answer(StatusCode::OK, TestBody::Broken(vec![Bytes::new(), "first".into()])),
             "/hints" => {
                 let mut headers = HeaderMap::new();
