@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::{HeaderMap, HeaderName};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::mpsc;
 
@@ -30,18 +30,20 @@ pub enum Body {
 pub struct AppBody {
     incoming: ResponseBody,
     delivery: Delivery,
+    /// What the head's `Connection` names.
+    named: Box<[HeaderName]>,
     /// The app's fault, until what came before it has been written.
     fault: Option<BrokenOff>,
 }
 
 impl AppBody {
-    /// Passes on a body; `delivery` learns how it ends.
-    pub fn new(incoming: ResponseBody, mut delivery: Delivery) -> Self {
+    /// Passes on a body without trailers that are `named`; `delivery` learns how it ends.
+    pub fn new(incoming: ResponseBody, named: Vec<HeaderName>, mut delivery: Delivery) -> Self {
         // Hyper does not poll a body that has already ended.
         if incoming.is_end_stream() {
             delivery.end(Ending::Complete);
         }
-        Self { incoming, delivery, fault: None }
+        Self { incoming, delivery, named: named.into(), fault: None }
     }
 }
 
@@ -110,7 +112,7 @@ impl AppBody {
             }
             Some(Ok(mut frame)) => {
                 if let Some(trailers) = frame.trailers_mut() {
-                    hop::clean_trailers(trailers);
+                    hop::clean_trailers(trailers, &self.named);
                 }
                 if self.incoming.is_end_stream() {
                     self.delivery.end(Ending::Complete);

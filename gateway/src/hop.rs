@@ -76,15 +76,17 @@ pub fn upgrades_to_websocket(headers: &HeaderMap) -> bool {
         && connection_options(headers).any(|option| option.eq_ignore_ascii_case("upgrade"))
 }
 
-/// Takes off what was meant for us alone: the fixed names, and those that `Connection` names.
-pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    for name in named_by_connection(headers) {
+/// Takes off what was meant for us alone: the fixed names, and those that `Connection` names, which are returned.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) -> Vec<HeaderName> {
+    let named = named_by_connection(headers);
+    for name in &named {
         // Naming these would take from the message what it cannot do without (RFC 9110, section 7.6.1).
-        if !matches!(kind(&name), Kind::Host | Kind::Framing) {
+        if !matches!(kind(name), Kind::Host | Kind::Framing) {
             headers.remove(name);
         }
     }
     remove(headers, |kind| kind == Kind::Hop);
+    named
 }
 
 /// Takes off a request what its `Connection` names, and that itself: what is added to it then cannot be named there.
@@ -98,13 +100,16 @@ pub fn remove_named(headers: &mut HeaderMap) {
     headers.remove(header::CONNECTION);
 }
 
-/// Takes off a response what was meant for us alone, and what it says of whose it is.
-pub fn clean_response(headers: &mut HeaderMap) {
+/// Takes off a response what was meant for us alone, and what it says of whose it is. What its `Connection` names is not
+/// to come as a trailer either.
+pub fn clean_response(headers: &mut HeaderMap) -> Vec<HeaderName> {
     // Most have nothing of it.
-    if headers.keys().any(|name| matches!(kind(name), Kind::Hop | Kind::Identity)) {
-        remove_hop_by_hop(headers);
-        remove(headers, |kind| kind == Kind::Identity);
+    if !headers.keys().any(|name| matches!(kind(name), Kind::Hop | Kind::Identity)) {
+        return Vec::new();
     }
+    let named = remove_hop_by_hop(headers);
+    remove(headers, |kind| kind == Kind::Identity);
+    named
 }
 
 /// Takes off headers of these kinds.
@@ -143,9 +148,12 @@ pub fn ask_websocket(headers: &mut HeaderMap) {
 }
 
 /// Trailers that would be taken for framing, routing or identity by whoever merges them into the headers
-/// (RFC 9110, section 6.5.1).
-pub fn clean_trailers(trailers: &mut HeaderMap) {
+/// (RFC 9110, section 6.5.1), and those that are `named` by the head's `Connection` (section 7.6.1).
+pub fn clean_trailers(trailers: &mut HeaderMap, named: &[HeaderName]) {
     remove_hop_by_hop(trailers);
+    for name in named {
+        trailers.remove(name);
+    }
     remove(trailers, |kind| match kind {
         Kind::Host | Kind::Framing | Kind::Hop | Kind::RequestHop | Kind::Te => true,
         Kind::Claim | Kind::Identity => true,
@@ -253,10 +261,11 @@ mod tests {
             ("x-loco-app-id", "evil"),
             ("connection", "x-named"),
             ("x-named", "1"),
+            ("x-head", "1"),
             ("x-sum", "7"),
             ("grpc-status", "0"),
         ]);
-        clean_trailers(&mut trailers);
+        clean_trailers(&mut trailers, &[HeaderName::from_static("x-head")]);
         assert_eq!(lines(&trailers), ["grpc-status: 0", "x-sum: 7"]);
     }
 

@@ -29,7 +29,7 @@ pub fn response(
         ticket.answered();
     }
     let (mut parts, incoming) = response.into_parts();
-    hop::clean_response(&mut parts.headers);
+    let named = hop::clean_response(&mut parts.headers);
     if let Some(way) = &route.way {
         way.answered(&mut parts.headers);
     }
@@ -49,7 +49,7 @@ pub fn response(
         Delivery::new((worker.clone(), slot), carrier, upload, held, (began, status))
     };
     if status != StatusCode::SWITCHING_PROTOCOLS {
-        return Response::from_parts(parts, Body::App(AppBody::new(incoming, deliver(connection))));
+        return Response::from_parts(parts, Body::App(AppBody::new(incoming, named, deliver(connection))));
     }
     if let Some((app, rest)) = Upgrade::of(connection, incoming) {
         let delivery = deliver(rest);

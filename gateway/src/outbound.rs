@@ -46,7 +46,9 @@ pub enum Unsent {
 impl Outbound {
     /// A request with a body of at most `max_body` bytes.
     pub fn new(request: Request<conn::RequestBody>, max_body: u64, client: conn::Exchange) -> Self {
-        let mut request = request.map(|incoming| RequestBody::new(incoming, max_body));
+        let (parts, incoming) = request.into_parts();
+        let body = RequestBody::new(incoming, &parts.headers, max_body);
+        let mut request = Request::from_parts(parts, body);
         make_origin_form(&mut request);
         let upload = request.body().upload();
         let wants_upgrade =

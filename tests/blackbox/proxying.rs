@@ -88,6 +88,22 @@ async fn trailers_that_could_be_taken_for_headers_do_not_pass() {
 }
 
 #[tokio::test]
+async fn what_a_head_names_as_its_hops_own_does_not_pass_as_a_trailer() {
+    let edge = hello().await;
+    let head =
+        "POST / HTTP/1.1\r\nHost: hello.localhost\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let request = format!("{head}1\r\na\r\n0\r\nX-Hop: 1\r\nX-Fine: 1\r\n\r\n");
+    let seen = edge.ask_raw(&request).await.expect("an answer").seen();
+    let trailers = seen.field("trailers").to_string();
+    assert!(trailers.contains("x-fine") && !trailers.contains("x-hop"), "{trailers}");
+    let raw = "HTTP/1.1 200 OK\r\nConnection: x-hop\r\nTrailer: x-hop, x-fine\r\nTransfer-Encoding: chunked\r\n\r\n\
+               1\r\na\r\n0\r\nx-hop: 1\r\nx-fine: 1\r\n\r\n";
+    let edge = Edge::start(&file(&[App::named("raw").env("RAW", raw)])).await;
+    let answer = edge.ask(Request::get("raw", "/").header("TE", "trailers")).await;
+    assert_eq!(answer.trailers, [("x-fine".to_owned(), "1".to_owned())], "{answer:?}");
+}
+
+#[tokio::test]
 async fn expect_100_continue_is_answered_before_the_body_is_sent() {
     let edge = hello().await;
     // The first time the app sleeps, the second time it is awake.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName};
 use http_body::{Body, Frame, SizeHint};
 
 use super::kept::KeptBody;
@@ -29,6 +30,8 @@ pub struct ClientBody {
     incoming: conn::RequestBody,
     /// How many bytes may still come.
     left: u64,
+    /// What the head's `Connection` names.
+    named: Box<[HeaderName]>,
     upload: Upload,
 }
 
@@ -82,12 +85,13 @@ impl Upload {
 }
 
 impl RequestBody {
-    /// A client's body of at most `limit` bytes.
-    pub fn new(incoming: conn::RequestBody, limit: u64) -> Self {
+    /// A client's body of at most `limit` bytes, behind a head with these headers.
+    pub fn new(incoming: conn::RequestBody, headers: &HeaderMap, limit: u64) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
-        Self::Client(ClientBody { incoming, left: limit, upload: Upload::default() })
+        let named = hop::named_by_connection(headers).into();
+        Self::Client(ClientBody { incoming, left: limit, named, upload: Upload::default() })
     }
 
     /// Bytes that wait for somebody to read them; see there.
@@ -202,7 +206,7 @@ impl ClientBody {
             self.upload.0.moved.set(self.upload.moved() + length);
         }
         if let Some(trailers) = frame.trailers_mut() {
-            hop::clean_trailers(trailers);
+            hop::clean_trailers(trailers, &self.named);
         }
         // Hyper asks `is_end_stream` after the last byte and never polls again.
         if self.incoming.is_end_stream() {
