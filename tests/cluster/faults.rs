@@ -313,7 +313,6 @@ async fn requests_that_race_sleep_are_answered() {
 }
 
 #[tokio::test]
-#[ignore = "known to fail: one request of the race waited out its hold"]
 async fn requests_that_race_deep_sleep_are_answered() {
     if !is_there() {
         return;

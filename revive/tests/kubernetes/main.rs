@@ -13,7 +13,9 @@ mod away;
 mod failing;
 mod managers;
 mod others;
+mod races;
 mod rig;
+mod toy;
 
 /// A test on a cluster, in a namespace of its own that is gone afterwards.
 macro_rules! on_cluster {

@@ -51,6 +51,9 @@ pub(super) async fn run(cx: Context, place: Place, job: Job, kept: Kept) -> Done
             Done::Woken(tries, wake::wake(&cx, &place, kept).await)
         }
         Job::Adopt => Done::Adopted(patiently(|| adopt(&cx, &place)).await),
+        Job::Rest { instance: None, .. } => {
+            Done::Rested(job, patiently(|| put_down::remove(&cx, &place)).await)
+        }
         Job::Rest { depth, known, .. } => {
             let rested = patiently(|| put_down::rest(&cx, &place, depth, known)).await;
             Done::Rested(job, rested)

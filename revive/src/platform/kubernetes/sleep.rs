@@ -25,8 +25,19 @@ pub(super) enum Rested {
     WouldLoseData(String),
     /// It does not: somebody has just changed what it is to run.
     Deployed,
+    /// It does not rest at all by now, though it did: how it stands is to be found out.
+    Runs,
     /// There is no such workload, and nothing that it could be made of.
     Nothing,
+}
+
+/// From light to deep sleep. What has replicas by now was put back or deployed meanwhile, which is not for us to undo here.
+pub(super) async fn remove(cx: &Context, place: &Place) -> Result<Rested, NotCommitted> {
+    let object = cx.cluster.workload(Lane::Beside, place).await?;
+    if object.is_some_and(|object| replicas(&object) > 0 && !leaving(&object)) {
+        return Ok(Rested::Runs);
+    }
+    rest(cx, place, Depth::Deep, None).await
 }
 
 /// Puts a workload down, as deep as is wanted and may be. `known` is the generation that was there when that was decided:

@@ -69,7 +69,9 @@ pub(super) async fn wake(cx: &Context, place: &Place, kept: Kept) -> Result<(), 
         .map_err(|why| NotWoken::Failed(Failure::ImagePull, why))?;
     let first = match (&seen, kept) {
         (None, Kept::Deep(body)) => make(cx, place, &body).await,
-        (Some(seen), _) if seen.replicas > 0 => Ok(()),
+        (Some(seen), Kept::Unknown) if seen.replicas > 0 => Ok(()),
+        // It was put down: what still shows it running may be older than that.
+        (Some(seen), _) if seen.replicas > 0 => Err(Trouble::NotFound),
         (Some(seen), Kept::Light(replicas)) => scale(cx, place, &seen.uid, replicas).await,
         (None, Kept::Light(_) | Kept::Unknown) | (Some(_), Kept::Deep(_) | Kept::Unknown) => {
             Err(Trouble::NotFound)

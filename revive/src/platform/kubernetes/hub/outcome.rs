@@ -97,6 +97,8 @@ impl Hub {
                 (How::Up, Tell::Yes)
             }
             Ok(Rested::Deployed) => (How::Up, Tell::Yes),
+            // A wake that was asked for meanwhile finds it running, too.
+            Ok(Rested::Runs) => return self.found_running(place),
             Ok(Rested::Nothing) => (How::Nothing, Tell::Yes),
             Err(error) => {
                 tracing::warn!(%place, %error, "it was not put to sleep");
@@ -108,8 +110,25 @@ impl Hub {
                 life_leaves(self.lives.get_mut(place), *instance, standing, tell);
                 self.changed(place);
             }
-            // The answer to `Remove`.
-            None => self.rests_as(place, standing, Tell::Yes),
+            None => self.removed(place, standing),
+        }
+    }
+
+    /// The answer to `Remove` is how it stands: whoever has made it run may have deployed it, or only put it back.
+    fn found_running(&mut self, place: &Place) {
+        let Some(life) = self.lives.get_mut(place) else { return };
+        if let Stage::Without(told) = &mut life.stage {
+            *told = None;
+            self.put(place, Job::Settle);
+        }
+    }
+
+    /// The answer to `Remove`, unless the app has been asked for meanwhile: then there is a wake to follow, which goes on
+    /// from here, and says itself what comes of it.
+    fn removed(&mut self, place: &Place, standing: How) {
+        match self.lives.get(place).map(|life| &life.stage) {
+            Some(Stage::Without(_)) => self.rests_as(place, standing, Tell::Yes),
+            Some(Stage::With(_) | Stage::Leaving(_)) | None => {}
         }
     }
 }
