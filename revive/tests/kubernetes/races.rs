@@ -2,11 +2,12 @@
 
 use axum::http::Method;
 use config::link::{Depth, Instance};
+use config::model::Source;
 use config::model::WorkloadKind::Deployment;
-use revive::platform::{Command, Event, Platform as _, Standing};
+use revive::platform::{Command, Event, Platform as _, Rest, Standing};
 use serde_json::json;
 
-use crate::rig::{pod, workload};
+use crate::rig::{an_app, pod, workload};
 use crate::toy::Toy;
 
 fn created(event: &Event) -> Option<()> {
@@ -50,4 +51,45 @@ async fn what_somebody_has_just_deployed_is_not_removed() {
     toy.platform.submit(Command::Remove(toy.app.clone()));
     assert_eq!(toy.stands().await, Standing::Up { endpoints: [].into() });
     assert_eq!(toy.workload().unwrap()["spec"]["replicas"], 2);
+}
+
+fn endpoints(event: &Event) -> Option<usize> {
+    match event {
+        Event::Endpoints(endpoints) => Some(endpoints.len()),
+        Event::Exited(_) | Event::PutDown(_) => panic!("{event:?}: it has neither crashed nor been put down"),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn an_app_whose_pods_are_replaced_has_none_for_a_while_and_is_followed_on() {
+    let mut toy = Toy::with(1).await;
+    toy.adopt(1);
+    toy.pods(&[(1, true)]);
+    assert_eq!(toy.happens(1, endpoints).await, 1);
+    toy.pods(&[]);
+    assert_eq!(toy.happens(1, endpoints).await, 0);
+    toy.pods(&[(2, false)]);
+    toy.pods(&[(2, true)]);
+    assert_eq!(toy.happens(1, endpoints).await, 1);
+    // Put down after all: that is said, too.
+    toy.pods(&[]);
+    assert_eq!(toy.happens(1, endpoints).await, 0);
+    toy.deploy(workload(Deployment, "app", 0, pod(json!({}))));
+    toy.see();
+    let rest = Rest::Asleep(Depth::Light);
+    toy.happens(1, |event| (*event == Event::PutDown(rest)).then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_no_workload_runs_is_not_started_and_its_stop_is_answered() {
+    let mut app = an_app("n", Deployment, "app");
+    if let Source::Service(service) = &mut app.source {
+        service.workload = None;
+    }
+    let mut toy = Toy::of(app).await;
+    toy.start(1);
+    toy.happens(1, |event| matches!(event, Event::NotCreated(_)).then_some(())).await;
+    toy.platform.submit(Command::Stop { instance: Instance(1), depth: Depth::Light });
+    toy.happens(1, |event| matches!(event, Event::Exited(_)).then_some(())).await;
 }

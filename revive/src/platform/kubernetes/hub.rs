@@ -42,6 +42,8 @@ pub(super) struct Hub {
     lives: HashMap<Place, Life>,
     places: HashMap<AppId, Place>,
     instances: HashMap<Instance, Place>,
+    /// Those that could not be started, because no workload runs the app, and are not told to stop yet.
+    placeless: HashMap<Instance, AppId>,
     /// Apps on their way up: those that time may change.
     rising: HashSet<Place>,
     jobs: JoinSet<(Place, u64, Done)>,
@@ -65,6 +67,7 @@ impl Hub {
             lives: HashMap::new(),
             places: HashMap::new(),
             instances: HashMap::new(),
+            placeless: HashMap::new(),
             rising: HashSet::new(),
             jobs: JoinSet::new(),
             numbered: 0,
@@ -156,6 +159,7 @@ impl Hub {
 
     fn start(&mut self, app: &Arc<App>, instance: Instance, adopted: bool) {
         let Some(place) = Place::of(app) else {
+            self.placeless.insert(instance, app.id.clone());
             let event = Event::NotCreated(Failure::NotStarted);
             return self.report(&app.id, instance, event);
         };
@@ -175,6 +179,9 @@ impl Hub {
     }
 
     fn stop(&mut self, instance: Instance, depth: Depth) {
+        if let Some(app) = self.placeless.remove(&instance) {
+            return self.report(&app, instance, Event::Exited(Exit::Unknown));
+        }
         let Some(place) = self.instances.get(&instance).cloned() else {
             return tracing::debug!(%instance, "nothing is known of it any more");
         };
@@ -190,6 +197,7 @@ impl Hub {
     }
 
     fn forget(&mut self, app: &AppId) {
+        self.placeless.retain(|_, of| of != app);
         let Some(place) = self.places.remove(app) else { return };
         self.rising.remove(&place);
         self.instances.retain(|_, at| *at != place);
@@ -319,9 +327,11 @@ impl Hub {
         let Stage::With(up) = &mut life.stage else { return };
         up.seen |= look.staying > 0;
         let instance = up.instance;
-        if up.seen && look.alive == 0 {
-            return self.over(place, instance);
+        if up.seen && look.alive == 0 && self.over(place) {
+            return;
         }
+        let Some(life) = self.lives.get_mut(place) else { return };
+        let Stage::With(up) = &mut life.stage else { return };
         let events = up.follow(&look);
         let is_up = matches!(up.told, Told::Ready(_));
         let ail = look.ail.or_else(|| up.heard.clone());
@@ -361,15 +371,16 @@ impl Hub {
         self.report(&id, instance, Event::NotCreated(failure));
     }
 
-    /// Nothing of an instance runs any more, and we have not put it down.
-    fn over(&mut self, place: &Place, instance: Instance) {
-        let seen = self.cx.sight.workload(place).filter(|seen| !seen.leaving);
-        match seen {
-            None => self.put_down(place, Rest::Nothing),
-            Some(seen) if seen.replicas == 0 => self.put_down(place, Rest::Asleep(Depth::Light)),
-            // It will be back, whoever asks for it.
-            Some(_) => self.ended(place, instance, How::Up, Tell::No),
-        }
+    /// Nothing of an instance runs any more, and we have not put it down. Whether somebody else has: if not, it will be
+    /// back (a rollout, an eviction, a pod that was deleted), and is followed on.
+    fn over(&mut self, place: &Place) -> bool {
+        let rest = match self.cx.sight.workload(place).filter(|seen| !seen.leaving) {
+            None => Rest::Nothing,
+            Some(seen) if seen.replicas == 0 => Rest::Asleep(Depth::Light),
+            Some(_) => return false,
+        };
+        self.put_down(place, rest);
+        true
     }
 
     /// Somebody else has put it down, and left this.
