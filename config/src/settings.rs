@@ -230,6 +230,19 @@ pub struct Kubernetes {
     pub failure_webhook: String,
     /// Whether loco's Applications are apps.
     pub loco: bool,
+    /// How loco's controller is told that an app sleeps.
+    pub loco_sleep: LocoSleep,
+}
+
+/// How loco's controller is told that an app sleeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LocoSleep {
+    /// By `replicas.min` of its Application, which any controller copies to the Deployment: light sleep only.
+    #[default]
+    Replicas,
+    /// By an annotation, with which a controller that knows of it leaves the Deployment alone, or out.
+    Agreement,
 }
 
 impl Default for Kubernetes {
@@ -247,6 +260,7 @@ impl Default for Kubernetes {
             pull_secret_hook: String::new(),
             failure_webhook: String::new(),
             loco: false,
+            loco_sleep: LocoSleep::default(),
         }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) fn of_cluster(loaded: &Loaded) -> Result<Settings, String> {
     };
     settings.health = defaults.health.clone();
     settings.response_timeout = defaults.response_timeout;
+    settings.loco = loaded.settings.kubernetes.loco.then_some(loaded.settings.kubernetes.loco_sleep);
     Ok(settings)
 }
 
@@ -55,5 +56,6 @@ pub(super) fn of_platform(loaded: &Loaded, replica: &str) -> Result<platform::Se
         let url = hook.parse().map_err(|error| format!("`pull_secret_hook`: {error}"))?;
         Some(Renewal { url, deadline: RENEWAL })
     };
-    Ok(platform::Settings { renewal, replica: replica.to_owned(), ..platform::Settings::default() })
+    let loco = loaded.settings.kubernetes.loco_sleep;
+    Ok(platform::Settings { renewal, loco, replica: replica.to_owned(), ..platform::Settings::default() })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::reader::{Key, Reader};
 use crate::model::Host;
-use crate::settings::{Gateway, Kubernetes, Revive, ReviveUrl, Settings};
+use crate::settings::{Gateway, Kubernetes, LocoSleep, Revive, ReviveUrl, Settings};
 
 /// A key that has the name of a field and sets it.
 macro_rules! field {
@@ -105,6 +105,7 @@ pub(super) static KUBERNETES: &[Key<Kubernetes>] = &[
     field!(pull_secret_hook, url_or_empty, "http://platform.example/renew"),
     field!(failure_webhook, url_or_empty, "http://platform.example/failed"),
     field!(loco, boolean_as, "true"),
+    field!(loco_sleep, word, [("replicas", LocoSleep::Replicas), ("agreement", LocoSleep::Agreement)]),
 ];
 
 /// Records settings that are right each by itself but not beside another.

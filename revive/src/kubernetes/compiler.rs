@@ -5,6 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use kube::Client;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -39,6 +41,7 @@ pub struct Watched {
 pub struct View {
     index: Arc<RwLock<Index>>,
     changes: broadcast::Sender<Change>,
+    compiles: Counter,
 }
 
 impl View {
@@ -51,6 +54,12 @@ impl View {
     /// Who lags behind by thousands is told how many it missed, and looks at a snapshot instead.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
+    }
+
+    /// A registry that shows how often all was compiled.
+    pub fn register(&self, registry: &mut Registry) {
+        let help = "How often the model was compiled of the cluster's objects";
+        registry.register("loco_edge_kubernetes_compiles", help, self.compiles.clone());
     }
 
     fn apply(&self, update: Update) -> Due {
@@ -66,8 +75,10 @@ impl View {
 /// Watches a cluster.
 pub fn start(client: &Client, settings: Arc<Settings>) -> Watched {
     let keeps = Keeps::with(settings.annotations());
-    let Watches { updates, listed, secrets, mut tasks } = watches::start(client, &keeps);
-    let view = View { index: Arc::default(), changes: broadcast::channel(CHANGES).0 };
+    let Watches { updates, listed, secrets, mut tasks } =
+        watches::start(client, &keeps, settings.loco.is_some());
+    let view =
+        View { index: Arc::default(), changes: broadcast::channel(CHANGES).0, compiles: Counter::default() };
     let (compiled_tx, compiled) = watch::channel(None);
     let (writes_tx, writes) = watch::channel(Arc::default());
     let compiler =
@@ -146,6 +157,9 @@ impl Compiler {
     async fn act(&self, due: Due) {
         let (index, settings) = (self.view.snapshot(), self.settings.clone());
         let previous = self.compiled.borrow().clone();
+        if due == Due::Compile {
+            self.view.compiles.inc();
+        }
         let done = tokio::task::spawn_blocking(move || {
             let compiled = match (due, previous) {
                 (Due::Nothing | Due::Statuses, Some(previous)) => previous,

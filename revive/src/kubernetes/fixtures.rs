@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it is wrong")]
 
 use config::model::{HostPattern, PathMatch, Rule};
+use config::settings::LocoSleep;
 use serde_json::Value;
 
 use super::compile::said::Said;
@@ -14,6 +15,7 @@ use super::settings::{Addresses, Settings};
 pub(super) fn settings() -> Settings {
     let mut settings = Settings::new("acme", "here", "test").unwrap();
     settings.addresses = Addresses::Fixed(vec!["192.0.2.1".into()]);
+    settings.loco = Some(LocoSleep::Agreement);
     settings
 }
 
@@ -89,6 +91,30 @@ spec:
     metadata: {{labels: {{app: {name}, tier: web}}}}
     spec:
       containers: [{{name: main, image: app, ports: [{{name: http, containerPort: 8080}}]}}]
+"
+    )
+}
+
+/// An Application of loco's: resource 12 of workspace 7, generation 4, with more metadata in YAML's flow style.
+pub(super) fn application(namespace: &str, name: &str, metadata: &str) -> String {
+    format!(
+        "
+apiVersion: infra.loco.io/v1alpha1
+kind: Application
+metadata: {{name: {name}, namespace: {namespace}, generation: 4, creationTimestamp: '2026-01-01T00:00:00Z', {metadata}}}
+spec:
+  type: SERVICE
+  resourceId: 12
+  workspaceId: 7
+  region: us-east-1
+  serviceSpec:
+    deployment:
+      image: app
+      port: 8080
+      healthCheck: {{path: /healthz, interval: 20, timeout: 4, failThreshold: 2, startupGracePeriod: 10}}
+    resources: {{cpu: 100m, memory: 64Mi, replicas: {{min: 2, max: 3}}}}
+    routing: {{hostName: cart.example.com, pathPrefix: /shop, idleTimeout: 90}}
+status: {{phase: Ready, updatedAt: '2026-01-01T00:00:00Z'}}
 "
     )
 }

@@ -66,6 +66,7 @@ impl Leader {
     /// Takes over. Must be called within a tokio runtime, once the watches have listed everything.
     pub fn begin(office: Office, registry: &mut Registry) -> Self {
         let Office { client, view, mut compiled, epoch, settings, platform, drain, limits, keep } = office;
+        view.register(registry);
         let changes = Arc::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(indexed::follow(view.clone(), Arc::clone(&changes)));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use config::model::{Health, Label, LabelError, Tenant};
+use config::settings::LocoSleep;
 
 use super::crd::Sleeping;
 use super::index::{Key, Labels};
@@ -25,6 +26,8 @@ pub struct Settings {
     pub health: Health,
     /// How long an app may take to begin its response.
     pub response_timeout: Duration,
+    /// Whether loco's Applications are apps, and how they sleep.
+    pub loco: Option<LocoSleep>,
 }
 
 /// The ports that gateways serve; listeners of others are told `PortUnavailable`.
@@ -106,6 +109,7 @@ impl Settings {
             sleep: Sleeping::default(),
             health: Health::default(),
             response_timeout: Duration::from_secs(60),
+            loco: None,
         })
     }
 }

@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use config::model::{self, AppId, AppName, HostPattern, PathMatch, PathPrefix, Protocol, Source};
+use config::settings::LocoSleep;
 
 use super::Previous;
 use super::backend::Reference;
 use super::health;
+use super::loco;
 use super::sleep::Policies;
 use super::target::{Target, TargetPort, resolved};
 use super::workload::{Runs, runs};
@@ -50,7 +52,7 @@ impl<'i> Drafts<'i> {
         let mut drafts = Self::default();
         let taken: BTreeSet<Key> = runs.iter().filter_map(|(_, runs)| runs.workload_key()).collect();
         for (service, runs) in runs {
-            let id = id(index, service, &runs, &taken);
+            let id = drafts.of_loco(&runs).unwrap_or_else(|| id(index, service, &runs, &taken));
             drafts.of_service.insert(&service.meta.key, id.clone());
             let draft = drafts.apps.entry(id.clone()).or_insert_with(|| Draft::new(id, runs));
             draft.services.insert(&service.meta.key, service);
@@ -59,6 +61,13 @@ impl<'i> Drafts<'i> {
             drafts.take(reference);
         }
         drafts
+    }
+
+    /// The id that loco has for it, unless another app has it already.
+    fn of_loco(&self, runs: &Runs<'i>) -> Option<AppId> {
+        let id = loco::id(runs.application()?)?;
+        let holder = self.apps.get(&id).map(|holder| holder.runs.workload_key());
+        holder.is_none_or(|holder| holder == runs.workload_key()).then_some(id)
     }
 
     fn take(&mut self, reference: &Reference<'i>) {
@@ -184,21 +193,35 @@ impl<'i> Draft<'i> {
         let namespace = index.namespaces.find(&Key::new("", &place.namespace));
         let (labels, annotations) = namespace.map(|one| (&one.meta.labels, &one.meta.annotations)).unzip();
         let nothing = crate::kubernetes::index::Labels::new();
-        let mut settled = policies.of(self).or(&settings.sleep).settled();
-        let fallback =
-            health::fallback(self.runs.workload(), self.main_port(index).map(|(_, port)| port), settings);
+        let application = self.runs.application();
+        let own = application.map(|application| loco::sleeping(application)).unwrap_or_default();
+        let mut settled = policies.of(self).or(&own).or(&settings.sleep).settled();
+        let fallback = match application {
+            Some(application) => loco::health(application, &settings.health),
+            None => {
+                health::fallback(self.runs.workload(), self.main_port(index).map(|(_, port)| port), settings)
+            }
+        };
         if matches!(self.runs, Runs::Others) {
             // What nobody can start again never sleeps.
             settled.sleep =
                 model::SleepPolicy { idle_after: model::After::Never, remove_after: model::After::Never };
         }
+        if application.is_some() && settings.loco == Some(LocoSleep::Replicas) {
+            // What its controller would make again at once is not removed.
+            settled.sleep.remove_after = model::After::Never;
+        }
+        let tenant = settings.tenants.tenant(
+            &place.namespace,
+            labels.unwrap_or(&nothing),
+            annotations.unwrap_or(&nothing),
+        );
         let app = model::App {
             name: AppName::from_object(&place.namespace, self.runs.name().unwrap_or(&place.name)),
-            tenant: settings.tenants.tenant(
-                &place.namespace,
-                labels.unwrap_or(&nothing),
-                annotations.unwrap_or(&nothing),
-            ),
+            tenant: match application {
+                Some(application) => loco::tenant(application, tenant),
+                None => tenant,
+            },
             routes: self.routes(place),
             source: Source::Service(model::Service {
                 namespace: (&*place.namespace).into(),

@@ -3,7 +3,7 @@
 //! ```text
 //!   GatewayClass ─► Gateway ─► listeners ─┐
 //!                                         ├─► attached: hosts × ports, rules ─► references ─► drafts ─► apps
-//!   HTTPRoute, GRPCRoute ─────────────────┘            │                           Service ─► workload    │
+//!   HTTPRoute, GRPCRoute, Application ────┘            │                           Service ─► workload    │
 //!                                                      └──────────────► rules, in their order ◄───────────┘
 //! ```
 
@@ -22,6 +22,7 @@ mod grant;
 mod health;
 mod limit;
 mod listener;
+mod loco;
 mod reuse;
 mod route;
 mod rules;
@@ -77,7 +78,10 @@ pub fn compile(index: &Index, settings: &Settings, previous: Option<&Compiled>) 
     let mut statuses = Statuses::default();
     let classes = class::ours(index, settings, &mut statuses);
     let mut gateways = gateway::ours(index, settings, &classes);
-    let attached = route::attached(index, &mut gateways);
+    let mut attached = route::attached(index, &mut gateways);
+    statuses.routes = attached.iter().map(|attached| routes_said(index, attached)).collect();
+    let unled = loco::routes(index, &gateways, &attached);
+    attached.extend(unled.iter().map(|route| route::implied(index, &mut gateways, route)));
     let references = backend::references(index, &attached);
     let drafts = app::Drafts::of(index, &references);
     let rules = rules::rules(index, &attached, &drafts, previous);
@@ -99,7 +103,6 @@ pub fn compile(index: &Index, settings: &Settings, previous: Option<&Compiled>) 
     (compiled.limits, statuses.limit_policies) = limits.compiled(previous);
     statuses.sleep_policies = policies.said();
     gateways.iter().for_each(|gateway| gateway.say(index, settings, &mut statuses));
-    statuses.routes = attached.iter().map(|attached| routes_said(index, attached)).collect();
     compiled.certificates = gateways.iter().flat_map(gateway::Gateway::certificates).collect();
     compiled.secrets = gateway::secrets(&gateways);
     compiled.statuses = statuses;

@@ -6,6 +6,7 @@ use super::app::Draft;
 use super::target::{Target, ready};
 use super::workload::Runs;
 use crate::kubernetes::index::Index;
+use crate::kubernetes::index::application::Stands;
 use crate::kubernetes::index::policy::{Rest, SleepRecord};
 use crate::kubernetes::index::workload::Workload;
 use crate::platform::Standing;
@@ -15,6 +16,12 @@ use crate::platform::Standing;
 pub(super) fn standing(index: &Index, draft: &Draft<'_>, target: &Target) -> Standing {
     let up = || Standing::Up { endpoints: ready(index, target) };
     match &draft.runs {
+        Runs::Workload { application: Some(application), there, .. } => {
+            match application.stands(there.map(|there| &**there)) {
+                Stands::Asleep(depth) => Standing::Asleep(depth),
+                Stands::Up => up(),
+            }
+        }
         Runs::Workload { there: Some(workload), record, .. } if !workload.meta.leaving => {
             if workload.replicas == 0 {
                 Standing::Asleep(Depth::Light)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use config::model::{self, WorkloadKind};
 
+use crate::kubernetes::index::application::Application;
 use crate::kubernetes::index::policy::{Rest, SleepRecord};
 use crate::kubernetes::index::service::Service;
 use crate::kubernetes::index::workload::{Template, Workload};
@@ -22,6 +23,8 @@ pub(super) enum Runs<'i> {
         there: Option<&'i Arc<Workload>>,
         /// Its record, if it has one.
         record: Option<&'i Arc<SleepRecord>>,
+        /// The Application of loco's that it is made of, if it is.
+        application: Option<&'i Arc<Application>>,
     },
     /// Somebody else, or several: it never sleeps.
     Others,
@@ -31,6 +34,9 @@ const KINDS: [WorkloadKind; 2] = [WorkloadKind::Deployment, WorkloadKind::Statef
 
 /// What runs the pods that a Service selects.
 pub(super) fn runs<'i>(index: &'i Index, service: &Service) -> Runs<'i> {
+    if let Some(application) = index.applications.of(&service.meta.key) {
+        return of_application(index, application);
+    }
     let namespace = &service.meta.key.namespace;
     let there =
         KINDS.into_iter().flat_map(|kind| index.workloads(kind).selected(namespace, &service.selector));
@@ -51,16 +57,39 @@ pub(super) fn runs<'i>(index: &'i Index, service: &Service) -> Runs<'i> {
             name: &workload.meta.key.name,
             there: Some(workload),
             record: index.record_of(workload.kind, &workload.meta.key),
+            application: Some(workload)
+                .filter(|workload| workload.kind == WorkloadKind::Deployment)
+                .and_then(|workload| index.applications.of(&workload.meta.key)),
         },
         ([], [record]) => {
             let (kind, name) = &record.workload;
-            Runs::Workload { kind: *kind, name, there: None, record: Some(record) }
+            Runs::Workload { kind: *kind, name, there: None, record: Some(record), application: None }
         }
         _ => Runs::Others,
     }
 }
 
+/// Its Deployment is there or not: its controller makes it as is needed.
+fn of_application<'i>(index: &'i Index, application: &'i Arc<Application>) -> Runs<'i> {
+    let place = &application.place;
+    Runs::Workload {
+        kind: WorkloadKind::Deployment,
+        name: &place.name,
+        there: index.deployments.find(place),
+        record: index.record_of(WorkloadKind::Deployment, place),
+        application: Some(application),
+    }
+}
+
 impl<'i> Runs<'i> {
+    /// The Application of loco's that it is made of.
+    pub(super) fn application(&self) -> Option<&'i Arc<Application>> {
+        match self {
+            Self::Workload { application, .. } => *application,
+            Self::Others => None,
+        }
+    }
+
     /// Its name.
     pub(super) fn name(&self) -> Option<&'i str> {
         match self {
@@ -72,8 +101,9 @@ impl<'i> Runs<'i> {
     /// Its key.
     pub(super) fn workload_key(&self) -> Option<Key> {
         match self {
-            Self::Workload { name, there, record, .. } => {
+            Self::Workload { name, there, record, application, .. } => {
                 let place = there.map(|there| &there.meta.key).or(record.map(|record| &record.meta.key));
+                let place = place.or(application.map(|application| &application.place));
                 place.map(|place| place.beside(name))
             }
             Self::Others => None,

@@ -30,8 +30,8 @@ pub use limit_policy::{LimitMatchSpec, LimitPolicy, LimitPolicySpec, LimitSpec};
 pub use mistake::Mistake;
 pub use sleep_policy::{AppKind, AppRef, DepthSpec, PolicyStatus, SleepPolicy, SleepPolicySpec};
 pub use sleep_record::{
-    FieldManager, RecordedKind, RestSpec, SAVED, SleepRecord, SleepRecordSpec, SleepRecordStatus, TOMBSTONE,
-    WorkloadRef,
+    ApplicationRef, FieldManager, RecordedKind, RestSpec, SAVED, SleepRecord, SleepRecordSpec,
+    SleepRecordStatus, TOMBSTONE, WorkloadRef,
 };
 pub use sleeping::{Settled, Sleeping};
 pub use target::{LimitTarget, LimitTargetKind, SleepTarget, SleepTargetKind};

@@ -36,8 +36,8 @@ pub const SAVED: &str = "edge.loco.io/saved";
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.rest != 'Deep' || has(self.saved)")
-        .message("what sleeps deep is made again of spec.saved: keep it")
+    validation = Rule::new("self.rest != 'Deep' || has(self.saved) || has(self.application)")
+        .message("what sleeps deep is made again of spec.saved, or of an Application: keep it")
 )]
 pub struct SleepRecordSpec {
     /// What sleeps.
@@ -64,6 +64,9 @@ pub struct SleepRecordSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "anything")]
     pub saved: Option<Value>,
+    /// The Application of loco's whose controller makes the workload again; then nothing is saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<ApplicationRef>,
     /// The leader's who wrote this. One of an earlier epoch writes nothing.
     #[serde(default)]
     #[schemars(range(min = 0))]
@@ -127,6 +130,18 @@ impl From<RecordedKind> for WorkloadKind {
             RecordedKind::StatefulSet => Self::StatefulSet,
         }
     }
+}
+
+/// An Application of loco's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationRef {
+    /// Its namespace.
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: String,
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// Who manages a field (`metadata.managedFields`).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config::model::WorkloadKind;
 
+pub mod application;
 pub mod condition;
 pub mod gateway;
 pub mod meta;
@@ -21,6 +22,7 @@ pub mod workload;
 pub use self::meta::{Key, Labels, Meta, Object, Version};
 pub use self::store::{Changed, Labelled, Seen, Selected, Store};
 
+use self::application::{Application, Applications};
 use self::gateway::{Gateway, GatewayClass, ReferenceGrant};
 use self::pod::Pod;
 use self::policy::{LimitPolicy, SleepPolicy, SleepRecord};
@@ -61,6 +63,8 @@ pub struct Index {
     pub limit_policies: Store<LimitPolicy>,
     /// SleepRecords.
     pub records: Selected<SleepRecord>,
+    /// loco's Applications.
+    pub applications: Applications,
     /// Secrets that listeners name, as far as they have been asked for: `None`, there is none.
     pub secrets: Arc<BTreeMap<Key, Option<Arc<Secret>>>>,
 }
@@ -93,6 +97,8 @@ pub enum Update {
     LimitPolicy(Seen<LimitPolicy>),
     /// SleepRecords.
     Record(Seen<SleepRecord>),
+    /// loco's Applications.
+    Application(Seen<Application>),
     /// One Secret: it, or that there is none.
     Secret(Key, Option<Secret>),
     /// Nobody asks for this Secret any more.
@@ -110,6 +116,8 @@ pub enum Change {
     Workload(WorkloadKind, Changed<Workload>),
     /// A SleepRecord.
     Record(Changed<SleepRecord>),
+    /// An Application of loco's.
+    Application(Changed<Application>),
 }
 
 /// What an update has changed.
@@ -143,7 +151,7 @@ impl Index {
             Update::Route(RouteKind::Grpc, seen) => effect(&self.grpc_routes.take(seen)),
             Update::Grant(seen) => effect(&self.grants.take(seen)),
             Update::Service(seen) => effect(&self.services.take(seen)),
-            Update::Namespace(seen) => effect(&self.namespaces.take(seen)),
+            Update::Namespace(seen) => self.namespace(seen),
             Update::SleepPolicy(seen) => effect(&self.sleep_policies.take(seen)),
             Update::LimitPolicy(seen) => effect(&self.limit_policies.take(seen)),
             Update::Slice(seen) => self.slices(seen),
@@ -156,12 +164,27 @@ impl Index {
             }
             Update::Pod(seen) => told(self.pods.take(seen), Change::Pod),
             Update::Record(seen) => told(self.records.take(seen), Change::Record),
+            Update::Application(seen) => {
+                let namespaces = &self.namespaces;
+                let is_there = |name: &Arc<str>| {
+                    namespaces.find(&Key { namespace: "".into(), name: name.clone() }).is_some()
+                };
+                told(self.applications.take(seen, is_there), Change::Application)
+            }
             Update::Secret(key, secret) => self.secret(key, secret),
             Update::SecretUnwatched(key) => {
                 Arc::make_mut(&mut self.secrets).remove(&key);
                 Effect::default()
             }
         }
+    }
+
+    fn namespace(&mut self, seen: Seen<Namespace>) -> Effect {
+        let changed = self.namespaces.take(seen);
+        let gone =
+            changed.iter().filter(|changed| changed.new.is_none()).filter_map(|changed| changed.old.as_ref());
+        gone.for_each(|old| self.applications.adopt(&old.meta.key.name));
+        effect(&changed)
     }
 
     fn slices(&mut self, seen: Seen<EndpointSlice>) -> Effect {

@@ -10,6 +10,7 @@ use kube::runtime::watcher::{self, Config, Event};
 use kube::{Api, Client, Resource};
 use tokio::sync::mpsc;
 
+use super::restless::Last;
 use super::retry::{self, Delays};
 use super::trim::{Keeps, Watched, key};
 use crate::kubernetes::index::{Seen, Update};
@@ -47,8 +48,10 @@ impl Kind {
         let events = watcher::watcher(api, Config::default().page_size(K::PAGE)).backoff(Delays::default());
         let mut events = std::pin::pin!(events);
         let (mut progress, mut list, mut listing) = (Progress::Unknown(0), Vec::new(), Some(listing));
+        let mut last = Last::default();
         while let Some(event) = events.next().await {
             let told = match event {
+                Ok(event) if K::RESTLESS && !last.tells(&event) => continue,
                 Ok(event) => {
                     let told = self.take::<K>(event, &mut list).await;
                     if matches!(told, Ok(Told::List)) {

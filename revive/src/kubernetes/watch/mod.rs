@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 mod kind;
+mod restless;
 mod retry;
 mod secret;
 pub(super) mod trim;
@@ -23,7 +24,7 @@ pub(super) use self::trim::Keeps;
 pub use self::trim::{Unread, read};
 
 use self::kind::Kind;
-use self::trim::{RecordObject, RouteObject};
+use self::trim::{ApplicationObject, RecordObject, RouteObject};
 use super::crd::{LimitPolicy, SleepPolicy};
 use super::index::{Key, Update};
 
@@ -44,8 +45,8 @@ pub(super) struct Watches {
     pub tasks: JoinSet<()>,
 }
 
-/// Watches all kinds that matter to us.
-pub(super) fn start(client: &Client, keeps: &Keeps) -> Watches {
+/// Watches all kinds that matter to us; loco's too, if that is wanted.
+pub(super) fn start(client: &Client, keeps: &Keeps, loco: bool) -> Watches {
     let (tx, updates) = mpsc::channel(CAPACITY);
     let (listing, listed) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
@@ -63,6 +64,9 @@ pub(super) fn start(client: &Client, keeps: &Keeps) -> Watches {
     tasks.spawn(kind.clone().watch::<Pod>(listing.clone()));
     tasks.spawn(kind.clone().watch::<SleepPolicy>(listing.clone()));
     tasks.spawn(kind.clone().watch::<LimitPolicy>(listing.clone()));
+    if loco {
+        tasks.spawn(kind.clone().watch::<ApplicationObject>(listing.clone()));
+    }
     tasks.spawn(kind.clone().watch::<RecordObject>(listing));
     let (secrets, wanted) = watch::channel(BTreeSet::new());
     tasks.spawn(watch_secrets(kind, wanted));

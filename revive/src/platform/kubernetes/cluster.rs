@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, PropagationPolicy,
+};
 use kube::{Client, Resource};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -126,9 +128,14 @@ impl Cluster {
         Api::all(self.client.clone())
     }
 
+    /// The objects of a kind of which we have no type, of a namespace.
+    pub(super) fn dynamic(&self, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, resource)
+    }
+
     /// Workloads of a kind, as the API server has them: our types would drop what they do not know.
     fn workloads(&self, place: &Place) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), &place.namespace, &place.resource())
+        self.dynamic(&place.namespace, &place.resource())
     }
 
     /// The workload, if it is there.

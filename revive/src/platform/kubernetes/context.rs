@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::settings::LocoSleep;
+
 use super::cluster::Cluster;
 use super::pull::Renewal;
 use super::sight::Sight;
@@ -26,6 +28,8 @@ pub struct Settings {
     pub patience_for_room: Duration,
     /// How expired pull secrets are renewed, if they are.
     pub renewal: Option<Renewal>,
+    /// How loco's apps are put to sleep.
+    pub loco: LocoSleep,
     /// The name of this replica, for Kubernetes Events.
     pub replica: String,
 }
@@ -36,6 +40,7 @@ impl Default for Settings {
             patience: Duration::from_secs(4),
             patience_for_room: Duration::from_secs(8),
             renewal: None,
+            loco: LocoSleep::default(),
             replica: "revive".to_owned(),
         }
     }

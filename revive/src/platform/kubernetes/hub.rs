@@ -16,7 +16,7 @@ use super::job::{self, Done};
 use super::life::{Ailing, Job, Leaving, Life, Running, Stage, Tell, Told, Up};
 use super::place::Place;
 use super::pods::{self, Look};
-use super::sight::Changes;
+use super::sight::{Changes, SeenApplication};
 use super::standing::How;
 use super::wake::Kept;
 use super::words::{Word, Words};
@@ -294,17 +294,23 @@ impl Hub {
     /// Finds out how it stands, if anything has changed since the last time.
     fn settle(&mut self, place: &Place) {
         let (workload, record) = (self.cx.sight.workload(place), self.cx.sight.record(place));
+        let application = self.cx.sight.application(place);
         let Some(life) = self.lives.get_mut(place) else { return };
-        let print = (workload, record);
+        let print = (workload, record, application);
         if life.settled.as_ref() == Some(&print) {
             return;
         }
         // What never slept has nothing to be asked for.
         let plain = match (&print, &life.kept) {
-            ((Some(seen), None), Kept::Unknown) if !seen.leaving => {
+            ((Some(seen), None, None), Kept::Unknown) if !seen.leaving => {
                 Some(if seen.replicas > 0 { How::Up } else { How::Asleep(Depth::Light) })
             }
-            ((None, None), Kept::Unknown) => Some(How::Nothing),
+            ((Some(seen), None, Some(SeenApplication { mark: None, .. })), Kept::Unknown)
+                if !seen.leaving && seen.replicas > 0 =>
+            {
+                Some(How::Up)
+            }
+            ((None, None, None), Kept::Unknown) => Some(How::Nothing),
             _ => None,
         };
         life.settled = Some(print);

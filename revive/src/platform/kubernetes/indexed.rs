@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use super::place::Place;
 use super::pod::{Container, End, Pod, PodPhase, Scheduled, State};
-use super::sight::{Changes, Seen, SeenRecord, Sight};
+use super::sight::{Changes, Seen, SeenApplication, SeenRecord, Sight};
 use crate::kubernetes::compile::TargetPort;
+use crate::kubernetes::index::application::Application;
 use crate::kubernetes::index::pod::{self, ContainerState, ContainerStatus, Terminated};
 use crate::kubernetes::index::service::{self, Service};
 use crate::kubernetes::index::{Change, Index, Key, Labels, meta};
@@ -54,6 +55,10 @@ fn place(change: &Change) -> Option<Place> {
             let key = &changed.new.as_ref().or(changed.old.as_ref())?.meta.key;
             Some(at(key, *kind, &key.name))
         }
+        Change::Application(changed) => {
+            let place = &changed.new.as_ref().or(changed.old.as_ref())?.place;
+            Some(at(place, WorkloadKind::Deployment, &place.name))
+        }
         Change::Record(changed) => {
             let record = changed.new.as_ref().or(changed.old.as_ref())?;
             Some(at(&record.meta.key, record.workload.0, &record.workload.1))
@@ -69,7 +74,9 @@ fn all(index: &Index) -> HashSet<Place> {
         index.workloads(kind).iter().map(move |one| at(&one.meta.key, kind, &one.meta.key.name))
     });
     let records = index.records.iter().map(|one| at(&one.meta.key, one.workload.0, &one.workload.1));
-    workloads.chain(records).collect()
+    let applications = index.applications.iter();
+    let applications = applications.map(|one| at(&one.place, WorkloadKind::Deployment, &one.place.name));
+    workloads.chain(records).chain(applications).collect()
 }
 
 fn at(key: &Key, kind: WorkloadKind, name: &str) -> Place {
@@ -100,8 +107,20 @@ fn labels(index: &Index, place: &Place) -> Option<(Labels, Labels)> {
     if let Some(there) = index.workloads(kind).find(&key(place)) {
         return Some((there.selector.clone(), there.template.labels.clone()));
     }
+    if application(index, place).is_some() {
+        // Its controller gives its Service the same name, and the pods what that selects.
+        let selector = &index.services.find(&key(place))?.selector;
+        return Some((selector.clone(), selector.clone()));
+    }
     let saved = index.record_of(kind, &key(place))?.saved.as_ref()?;
     Some((saved.selector.clone(), saved.template.labels.clone()))
+}
+
+fn application<'i>(index: &'i Index, place: &Place) -> Option<&'i Arc<Application>> {
+    match place.workload.kind {
+        WorkloadKind::Deployment => index.applications.of(&key(place)),
+        WorkloadKind::StatefulSet => None,
+    }
 }
 
 impl Sight for Indexed {
@@ -110,7 +129,7 @@ impl Sight for Indexed {
         let found = index.workloads(place.workload.kind).find(&key(place))?;
         Some(Seen {
             uid: found.meta.uid.to_string(),
-            generation: found.meta.generation,
+            generation: application(&index, place).map_or(found.meta.generation, |one| one.meta.generation),
             replicas: found.replicas,
             leaving: found.meta.leaving,
             pull_secrets: found.template.pull_secrets.iter().map(ToString::to_string).collect(),
@@ -145,6 +164,17 @@ impl Sight for Indexed {
         let services = index.services.within(&place.namespace);
         let its = services.filter(|one| !one.meta.leaving && meta::selects(&one.selector, &labels));
         its.map(|one| reference(one)).collect()
+    }
+
+    fn application(&self, place: &Place) -> Option<SeenApplication> {
+        let index = self.view.snapshot();
+        let found = application(&index, place)?;
+        Some(SeenApplication {
+            key: found.meta.key.clone(),
+            uid: found.meta.uid.to_string(),
+            generation: found.meta.generation,
+            mark: found.mark,
+        })
     }
 }
 

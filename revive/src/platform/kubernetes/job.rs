@@ -12,6 +12,7 @@ use super::cluster::Lane;
 use super::context::Context;
 use super::failure::{self, Ail};
 use super::life::Job;
+use super::loco;
 use super::place::Place;
 use super::record::{self, NotCommitted};
 use super::sleep::{self as put_down, Rested};
@@ -34,12 +35,15 @@ pub(super) enum Done {
     /// Of `Rest`.
     Rested(Job, Result<Rested, NotCommitted>),
     /// Of `Settle`.
-    Settled(Result<(Judged, Kept), NotCommitted>),
+    Settled(Result<Judgement, NotCommitted>),
     /// Of `Ask`: what was heard, and the newest event.
     Heard(Option<Ail>, Option<u64>),
     /// Of those that nobody asks about.
     Tidied,
 }
+
+/// How a workload stands, and what is known from then on of how it rests.
+pub(super) type Judgement = (Judged, Kept);
 
 /// Does a job.
 pub(super) async fn run(cx: Context, place: Place, job: Job, kept: Kept) -> Done {
@@ -123,7 +127,10 @@ async fn adopt(cx: &Context, place: &Place) -> Result<How, NotCommitted> {
 }
 
 /// How it stands; and what of its record is no longer so is set right.
-async fn settle(cx: &Context, place: &Place) -> Result<(Judged, Kept), NotCommitted> {
+async fn settle(cx: &Context, place: &Place) -> Result<Judgement, NotCommitted> {
+    if let Some(application) = cx.sight.application(place) {
+        return loco::settle(cx, place, &application.key).await;
+    }
     let record = record::read(&cx.cluster, Lane::Beside, place).await?;
     let object = cx.cluster.workload(Lane::Beside, place).await?;
     let spec = record.as_ref().map(|record| &record.spec);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::context::Settings;
 use super::failure::{Ail, Outlook};
-use super::sight::{Seen, SeenRecord};
+use super::sight::{Seen, SeenApplication, SeenRecord};
 use super::standing::How;
 use super::wake::Kept;
 
@@ -31,8 +31,8 @@ pub(super) struct Life {
     pub(super) settled: Option<Print>,
 }
 
-/// What is seen of a workload and its record: while it stays, so does the standing.
-pub(super) type Print = (Option<Seen>, Option<SeenRecord>);
+/// What is seen of a workload, its record, and its Application: while it stays, so does the standing.
+pub(super) type Print = (Option<Seen>, Option<SeenRecord>, Option<SeenApplication>);
 
 /// A job that runs.
 pub(super) struct Running {

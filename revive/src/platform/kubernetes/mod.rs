@@ -13,6 +13,8 @@
 //! put down; after a wake it is set right. So nothing needs to be remembered here: `standing` tells from the objects how
 //! an app stands, also between two steps.
 //!
+//! What loco's controller runs is told to rest and to run by its Application (`loco`), and judged by it, too.
+//!
 //! What was found out about field managers (Kubernetes 1.37), and is held by tests on a cluster:
 //! * Setting `spec.replicas` to 0 by the scale subresource takes the field from whoever managed it and gives it to nobody,
 //!   and so does every scaling after that, until somebody applies it: nobody gets a conflict with us.
@@ -34,6 +36,7 @@ mod hub;
 pub mod indexed;
 mod job;
 mod life;
+mod loco;
 mod loss;
 mod place;
 pub mod pod;

@@ -120,6 +120,7 @@ pub(super) fn empty(place: &Place) -> SleepRecordSpec {
         generation: 0,
         spec_hash: String::new(),
         saved: None,
+        application: None,
         epoch: 0,
     }
 }

@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 
 use super::place::Place;
 use super::pod::Pod;
+use crate::kubernetes::index::Key;
+use crate::kubernetes::index::application::Mark;
 
 /// What is seen of the cluster.
 pub trait Sight: Send + Sync + 'static {
@@ -26,6 +28,25 @@ pub trait Sight: Send + Sync + 'static {
 
     /// The Services that select a workload, or would if it were there, and are not about to go.
     fn owners(&self, place: &Place) -> Vec<OwnerReference>;
+
+    /// The Application of loco's that a workload is made of, if it is.
+    fn application(&self, place: &Place) -> Option<SeenApplication> {
+        let _ = place;
+        None
+    }
+}
+
+/// What is seen of an Application of loco's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenApplication {
+    /// Where it is.
+    pub key: Key,
+    /// Which it is.
+    pub uid: String,
+    /// Grows with each change of its spec.
+    pub generation: i64,
+    /// How it was put to sleep, if it was.
+    pub mark: Option<Mark>,
 }
 
 /// What is seen of a workload.
@@ -33,7 +54,7 @@ pub trait Sight: Send + Sync + 'static {
 pub struct Seen {
     /// Which it is.
     pub uid: String,
-    /// Grows with each change of its spec.
+    /// Grows with each change of its spec; of one that is made of an Application, with each change of that one's.
     pub generation: i64,
     /// How many pods it asks for.
     pub replicas: i32,

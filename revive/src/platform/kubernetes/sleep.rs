@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::cluster::Lane;
 use super::context::Context;
+use super::loco;
 use super::loss;
 use super::place::Place;
 use super::record::{self, NotCommitted};
@@ -48,6 +49,9 @@ pub(super) async fn rest(
     wanted: Depth,
     known: Option<i64>,
 ) -> Result<Rested, NotCommitted> {
+    if let Some(application) = cx.sight.application(place) {
+        return loco::rest(cx, place, &application.key, wanted, known).await;
+    }
     let mut first: Option<String> = None;
     for _ in 0..TRIES {
         let Some(object) = cx.cluster.workload(Lane::Beside, place).await? else {
@@ -128,6 +132,7 @@ fn recorded(
         generation: generation(object),
         spec_hash: spec_hash(object),
         saved,
+        application: None,
         epoch: before.epoch,
     }
 }

@@ -81,7 +81,7 @@ fn light(record: &SleepRecordSpec, object: &Value) -> Judged {
 /// The replicas of a workload that sleeps lightly are no longer 0. Who scales by hand leaves no manager of the replicas
 /// behind: scaling to 0 has taken them from everybody, and the server gives them to nobody new (tried with 1.37). Nor do
 /// we. Who applies all of it has them again, and if he says what he always said, he does not know that it sleeps.
-fn brought_back(record: &SleepRecordSpec, object: &Value, now: i32) -> How {
+pub(super) fn brought_back(record: &SleepRecordSpec, object: &Value, now: i32) -> How {
     let applied = !replicas_by(object).is_empty() && !ours(object);
     if applied && now == record.replicas { How::PutBack } else { How::Up }
 }
@@ -101,7 +101,7 @@ fn deep(record: &SleepRecordSpec, object: &Value) -> Judged {
 }
 
 /// Whether it is the very object that was put to sleep, and none that was made later.
-fn is_it(record: &SleepRecordSpec, object: &Value) -> bool {
+pub(super) fn is_it(record: &SleepRecordSpec, object: &Value) -> bool {
     record.workload.uid.as_deref() == object["metadata"]["uid"].as_str()
 }
 

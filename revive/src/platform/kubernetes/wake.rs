@@ -10,7 +10,7 @@ use super::place::Place;
 use super::record::{self, NotCommitted};
 use super::saved::{self, made_again};
 use super::trouble::Trouble;
-use super::{pull, sleep};
+use super::{loco, pull, sleep};
 use crate::kubernetes::crd::{RestSpec, SleepRecordSpec};
 
 /// What is known of how a workload rests, without asking.
@@ -64,6 +64,9 @@ const TRIES: usize = 4;
 /// Makes a workload run.
 pub(super) async fn wake(cx: &Context, place: &Place, kept: Kept) -> Result<(), NotWoken> {
     let seen = cx.sight.workload(place).filter(|seen| !seen.leaving);
+    if let Some(application) = cx.sight.application(place) {
+        return loco::wake(cx, place, &application, seen.as_ref()).await;
+    }
     pull::fresh(cx, place, &kept, seen.as_ref())
         .await
         .map_err(|why| NotWoken::Failed(Failure::ImagePull, why))?;
@@ -124,6 +127,9 @@ async fn scale(cx: &Context, place: &Place, uid: &str, replicas: i32) -> Result<
 
 /// Sets right, after a wake, what nobody waits for: who manages which fields, and then the record.
 pub(super) async fn tidy(cx: &Context, place: &Place) -> Result<(), NotCommitted> {
+    if let Some(application) = cx.sight.application(place) {
+        loco::awake(cx, place, &application.key).await?;
+    }
     let Some(record) = record::read(&cx.cluster, Lane::Beside, place).await? else { return Ok(()) };
     give_back(cx, place, &record.spec).await?;
     sleep::awake(cx, place).await

@@ -67,11 +67,32 @@ impl Refused {
 
 /// All routes that name a Gateway of ours. The Gateways count them.
 pub(super) fn attached<'i>(index: &'i Index, gateways: &mut [Gateway<'_>]) -> Vec<Attached<'i>> {
-    let by_key: BTreeMap<Key, usize> =
-        gateways.iter().enumerate().map(|(at, gateway)| (gateway.object.meta.key.clone(), at)).collect();
+    let by_key = by_key(gateways);
     let routes = index.http_routes.iter().chain(index.grpc_routes.iter());
-    let attached = routes.map(|route| attach(index, gateways, &by_key, route));
+    let stay = routes.filter(|route| !index.applications.has_left(&route.meta.key.namespace));
+    let attached = stay.map(|route| attach(index, gateways, &by_key, route, Counts::Yes));
     attached.filter(|attached| !attached.parents.is_empty()).collect()
+}
+
+/// A route that nobody has written. The Gateways do not count it.
+pub(super) fn implied<'i>(
+    index: &Index,
+    gateways: &mut [Gateway<'_>],
+    route: &'i Arc<Route>,
+) -> Attached<'i> {
+    let by_key = by_key(gateways);
+    attach(index, gateways, &by_key, route, Counts::No)
+}
+
+/// Whether a route is one of those that a listener has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counts {
+    Yes,
+    No,
+}
+
+fn by_key(gateways: &[Gateway<'_>]) -> BTreeMap<Key, usize> {
+    gateways.iter().enumerate().map(|(at, gateway)| (gateway.object.meta.key.clone(), at)).collect()
 }
 
 fn attach<'i>(
@@ -79,6 +100,7 @@ fn attach<'i>(
     gateways: &mut [Gateway<'_>],
     by_key: &BTreeMap<Key, usize>,
     route: &'i Arc<Route>,
+    counts: Counts,
 ) -> Attached<'i> {
     let (mut hosts, mut parents, mut counted) = (Hosts::new(), Vec::new(), BTreeSet::new());
     let ours = |parent: &&ParentRef| by_key.contains_key(&parent_key(route, parent));
@@ -93,7 +115,7 @@ fn attach<'i>(
             (Ok(listeners), Ok(_)) => {
                 for (number, shared) in listeners {
                     let Some(listener) = gateway.listeners.get_mut(number) else { continue };
-                    if counted.insert((at, number)) {
+                    if counted.insert((at, number)) && counts == Counts::Yes {
                         listener.attached += 1;
                     }
                     if listener.works() {

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::kubernetes::index::{Key, Labels, Meta, Object, Seen, Update, Version};
 
+mod application;
 mod gateway;
 mod pod;
 mod policy;
@@ -21,6 +22,7 @@ mod secret;
 mod service;
 mod workload;
 
+pub(super) use application::ApplicationObject;
 pub use read::{Unread, read};
 pub(super) use record::RecordObject;
 pub(super) use route::RouteObject;
@@ -51,6 +53,10 @@ pub(super) trait Watched:
 
     /// Objects of a page of the first list: those of large kinds are few, because they are parsed whole.
     const PAGE: u32 = 500;
+
+    /// Whether its status changes so often that a change of nothing else is dropped before anything is made of it. Only
+    /// for kinds of which nothing is kept of the status, and whose spec has a generation.
+    const RESTLESS: bool = false;
 
     /// What is kept of this one; `None` where it is of no use to us.
     fn trimmed(self, keeps: &Keeps) -> Option<Self::Kept>;

@@ -12,7 +12,7 @@ use kube::core::{ObjectMeta, TypeMeta};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Keeps, RecordObject, RouteObject, Watched};
+use super::{ApplicationObject, Keeps, RecordObject, RouteObject, Watched};
 use crate::kubernetes::crd::{LimitPolicy, SleepPolicy};
 use crate::kubernetes::index::{Key, Seen, Update};
 use crate::kubernetes::settings::Settings;
@@ -62,6 +62,9 @@ pub fn read(object: Value, settings: &Settings) -> Result<Update, Unread> {
         ("edge.loco.io", "SleepPolicy") => as_kind::<SleepPolicy>(object, keeps),
         ("edge.loco.io", "LimitPolicy") => as_kind::<LimitPolicy>(object, keeps),
         ("edge.loco.io", "SleepRecord") => as_kind::<RecordObject>(object, keeps),
+        ("infra.loco.io", "Application") if settings.loco.is_some() => {
+            as_kind::<ApplicationObject>(object, keeps)
+        }
         _ => Err(Unread::OtherKind { kind: types.kind, group_version: types.api_version }),
     }
 }
