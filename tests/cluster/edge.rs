@@ -54,7 +54,12 @@ impl Edge {
 
     /// Both halves as processes of this machine, which must reach pods: revive with the rights of KUBECONFIG.
     pub(crate) async fn on_host() -> Self {
-        let halves = Halves::start().await;
+        Self::on_host_with("").await
+    }
+
+    /// The same, with these lines more in the settings.
+    pub(crate) async fn on_host_with(settings: &str) -> Self {
+        let halves = Halves::start(settings).await;
         let gateway = (halves.namespace().to_owned(), "edge".to_owned());
         Self { address: halves.address(), gateway, halves: Some(halves) }
     }

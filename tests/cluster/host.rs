@@ -48,10 +48,11 @@ pub(crate) fn free_port() -> u16 {
 }
 
 impl Halves {
-    pub(crate) async fn start() -> Self {
+    /// With these lines more in the settings.
+    pub(crate) async fn start(more: &str) -> Self {
         let directory = TempDir::with_prefix("loco-edge-").expect("a directory");
         authority::write(directory.path(), &["revive", "gateway"]);
-        let settings = "region = \"test\"\n[gateway]\ndrain_timeout = \"5s\"\n";
+        let settings = format!("region = \"test\"\n[gateway]\ndrain_timeout = \"5s\"\n{more}");
         std::fs::write(directory.path().join("loco-edge.toml"), settings).expect("the file");
         let namespace = Namespace::new("host").await;
         let ports = Ports {

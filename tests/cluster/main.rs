@@ -19,5 +19,6 @@ mod host;
 mod definitions;
 mod faults;
 mod installed;
+mod loco;
 mod rights;
 mod sleeping;

@@ -37,6 +37,7 @@ images() {
 
 prepare() {
     step "a cluster" cluster && step "the Gateway API" gateway_api && step "images" images || return
+    step "a controller that behaves as loco's" cargo build --quiet -p fake-loco || return
     # What the tests look for: KUBECONFIG may name a cluster that somebody lives on.
     export LOCO_TEST_CLUSTER=1
 }

@@ -15,7 +15,7 @@ use super::compile::{Compiled, compile};
 use super::index::{Change, Due, Index, Key, Update};
 use super::settings::Settings;
 use super::status::{Write, writes};
-use super::watch::{self as watches, Keeps, Watches};
+use super::watch::{self as watches, Keeps, Seens, Watches};
 
 /// Compiled when nothing has come for this long…
 const QUIET: Duration = Duration::from_millis(10);
@@ -42,6 +42,7 @@ pub struct View {
     index: Arc<RwLock<Index>>,
     changes: broadcast::Sender<Change>,
     compiles: Counter,
+    seen: Seens,
 }
 
 impl View {
@@ -56,10 +57,12 @@ impl View {
         self.changes.subscribe()
     }
 
-    /// A registry that shows how often all was compiled.
+    /// A registry that shows how much was seen, and how often all was compiled.
     pub fn register(&self, registry: &mut Registry) {
         let help = "How often the model was compiled of the cluster's objects";
         registry.register("loco_edge_kubernetes_compiles", help, self.compiles.clone());
+        let help = "Changes of objects that were taken in, by kind; lists count once";
+        registry.register("loco_edge_kubernetes_changes", help, self.seen.clone());
     }
 
     fn apply(&self, update: Update) -> Due {
@@ -75,10 +78,15 @@ impl View {
 /// Watches a cluster.
 pub fn start(client: &Client, settings: Arc<Settings>) -> Watched {
     let keeps = Keeps::with(settings.annotations());
+    let seen = Seens::default();
     let Watches { updates, listed, secrets, mut tasks } =
-        watches::start(client, &keeps, settings.loco.is_some());
-    let view =
-        View { index: Arc::default(), changes: broadcast::channel(CHANGES).0, compiles: Counter::default() };
+        watches::start(client, &keeps, settings.loco.is_some(), seen.clone());
+    let view = View {
+        index: Arc::default(),
+        changes: broadcast::channel(CHANGES).0,
+        compiles: Counter::default(),
+        seen,
+    };
     let (compiled_tx, compiled) = watch::channel(None);
     let (writes_tx, writes) = watch::channel(Arc::default());
     let compiler =

@@ -43,6 +43,9 @@ struct Arguments {
     /// The Gateway that routes belong to, NAMESPACE/NAME.
     #[arg(long, default_value = "loco/eg")]
     gateway: String,
+    /// Look only at the Applications of this namespace.
+    #[arg(long)]
+    namespace: Option<String>,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -55,7 +58,10 @@ async fn main() -> Result<(), Failure> {
         return Ok(std::io::Write::write_all(&mut std::io::stdout(), definition.as_bytes())?);
     }
     let client = Client::try_default().await?;
-    let applications: Api<Application> = Api::all(client.clone());
+    let applications: Api<Application> = match &arguments.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
     let mut changes = pin!(watcher::watcher(applications, watcher::Config::default()));
     let (again, mut due) = mpsc::unbounded_channel::<(String, String)>();
     let mut known: HashMap<(String, String), Application> = HashMap::new();

@@ -8,6 +8,8 @@ use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event};
 use kube::{Api, Client, Resource};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use tokio::sync::mpsc;
 
 use super::restless::Last;
@@ -25,7 +27,11 @@ pub(super) struct Kind {
     pub(super) client: Client,
     pub(super) keeps: Keeps,
     pub(super) tx: mpsc::Sender<Update>,
+    pub(super) seen: Seens,
 }
+
+/// What watches have told, by kind.
+pub(in crate::kubernetes) type Seens = Family<[(&'static str, String); 1], Counter>;
 
 /// How far a watch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +122,7 @@ impl Kind {
     }
 
     async fn tell<K: Watched>(&self, seen: Seen<K::Kept>) -> Result<(), Over> {
+        self.seen.get_or_create(&[("kind", K::kind(&()).into_owned())]).inc();
         self.tx.send(K::update(seen)).await.map_err(|_| Over)
     }
 

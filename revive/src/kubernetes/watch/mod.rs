@@ -23,6 +23,8 @@ pub(super) mod trim;
 pub(super) use self::trim::Keeps;
 pub use self::trim::{Unread, read};
 
+pub(super) use self::kind::Seens;
+
 use self::kind::Kind;
 use self::trim::{ApplicationObject, RecordObject, RouteObject};
 use super::crd::{LimitPolicy, SleepPolicy};
@@ -46,11 +48,11 @@ pub(super) struct Watches {
 }
 
 /// Watches all kinds that matter to us; loco's too, if that is wanted.
-pub(super) fn start(client: &Client, keeps: &Keeps, loco: bool) -> Watches {
+pub(super) fn start(client: &Client, keeps: &Keeps, loco: bool, seen: Seens) -> Watches {
     let (tx, updates) = mpsc::channel(CAPACITY);
     let (listing, listed) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
-    let kind = Kind { client: client.clone(), keeps: keeps.clone(), tx: tx.clone() };
+    let kind = Kind { client: client.clone(), keeps: keeps.clone(), tx: tx.clone(), seen };
     tasks.spawn(kind.clone().watch::<GatewayClass>(listing.clone()));
     tasks.spawn(kind.clone().watch::<Gateway>(listing.clone()));
     tasks.spawn(kind.clone().watch::<RouteObject<HttpRoute>>(listing.clone()));
