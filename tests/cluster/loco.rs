@@ -147,7 +147,7 @@ spec: { targetRefs: [{ kind: Namespace }], idleAfter: 1s, removeAfter: 2s }
             {
                 Ok(())
             }
-            other => Err(other.map(|one| one["spec"]["replicas"].clone())),
+            other => Err(format!("{other:?}")),
         })
         .await;
     }
@@ -269,7 +269,7 @@ async fn light_sleep_beside_a_controller_that_knows_of_nothing() {
     app.deploy("second").await;
     eventually(TO_SLEEP, "who deploys it wakes it", async || {
         let replicas = app.deployment().await.map(|one| one["spec"]["replicas"].clone());
-        if replicas == Some(1.into()) { Ok(()) } else { Err(replicas) }
+        if replicas == Some(1.into()) { Ok(()) } else { Err(format!("{replicas:?}")) }
     })
     .await;
     answers(&edge, &app, "second").await;
