@@ -59,6 +59,8 @@ struct App<'n> {
     workspace: u32,
     resource: u32,
     idle_timeout: u32,
+    /// How many seconds its pods take to go.
+    drain: u32,
 }
 
 impl<'n> App<'n> {
@@ -66,7 +68,7 @@ impl<'n> App<'n> {
     fn new(home: &'n Namespace, idle_timeout: u32) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { home, workspace: 1_000_000 + std::process::id(), resource: number, idle_timeout }
+        Self { home, workspace: 1_000_000 + std::process::id(), resource: number, idle_timeout, drain: 0 }
     }
 
     fn name(&self) -> String {
@@ -83,7 +85,7 @@ impl<'n> App<'n> {
 
     /// What loco's API writes when somebody deploys it.
     async fn deploy(&self, body: &str) {
-        let Self { workspace, resource, idle_timeout, .. } = self;
+        let Self { workspace, resource, idle_timeout, drain, .. } = self;
         let yaml = format!(
             "
 apiVersion: infra.loco.io/v1alpha1
@@ -98,7 +100,7 @@ spec:
     deployment:
       image: {image}
       port: 8080
-      env: {{ BODY: {body:?} }}
+      env: {{ BODY: {body:?}, DRAIN: '{drain}' }}
       healthCheck: {{ path: /readyz, interval: 30, timeout: 5, failThreshold: 3, startupGracePeriod: 15 }}
     resources: {{ cpu: 10m, memory: 16Mi, replicas: {{ min: 1, max: 1 }} }}
     routing: {{ hostName: {host}, pathPrefix: /, idleTimeout: {idle_timeout} }}
@@ -301,6 +303,35 @@ async fn nothing_is_left_of_an_application_that_is_deleted_while_it_sleeps() {
         if left.trim().is_empty() { Ok(()) } else { Err(left) }
     })
     .await;
+}
+
+/// The setting is wrong for this controller: whatever is put down is back within a second.
+#[tokio::test]
+async fn an_app_stays_awake_whose_controller_does_not_keep_to_the_agreement() {
+    if !is_there() {
+        return;
+    }
+    let (mut edge, here) = (Edge::on_host_with(AGREEMENT).await, Namespace::new("loco").await);
+    let _loco = Controller::start(&here, &edge, &[]).await;
+    // New pods are there before the old are gone.
+    let app = App { drain: 3, ..App::new(&here, 1) };
+    app.deploy("first").await;
+    edge.until_served(&app.host()).await;
+    let path = format!("/v1/apps/{}.{}", app.name(), app.namespace());
+    eventually(TO_SLEEP * 2, "it is given up", async || {
+        let told = edge.halves().tell(Half::Revive, "GET", &path).await.text();
+        if told.contains("UndoneBy") { Ok(()) } else { Err(told) }
+    })
+    .await;
+    eventually(TO_SLEEP, "nothing is said of sleep", async || {
+        match app.annotation("edge.loco.io/asleep").await {
+            Value::Null => Ok(()),
+            said => Err(said),
+        }
+    })
+    .await;
+    answers(&edge, &app, "first").await;
+    assert_eq!(app.deployment().await.expect("the Deployment")["spec"]["replicas"], 1);
 }
 
 /// Nothing can be compiled of what is not taken in. (How often all is compiled says nothing here: other tests use the

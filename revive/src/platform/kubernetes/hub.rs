@@ -15,6 +15,7 @@ use super::failure::Ail;
 use super::job::{self, Done};
 use super::life::{Ailing, Job, Leaving, Life, Running, Stage, Tell, Told, Up};
 use super::place::Place;
+use super::pod::Pod;
 use super::pods::{self, Look};
 use super::sight::{Changes, SeenApplication};
 use super::standing::How;
@@ -281,13 +282,21 @@ impl Hub {
             Stage::Without(_) => self.settle(place),
             Stage::With(_) => self.look(place),
             Stage::Leaving(Leaving::Told(_)) => {}
-            Stage::Leaving(Leaving::Down(instance, standing, tell)) => {
+            Stage::Leaving(Leaving::Down(instance, standing, tell, pods)) => {
                 let (instance, standing, tell) = (*instance, *standing, *tell);
-                let stays = standing == How::Up;
-                if stays || self.seen(place).alive == 0 {
+                let ours = |pod: &Pod| pod.lives() && pods.contains(&pod.uid);
+                if standing == How::Up || !self.cx.sight.pods(place).iter().any(ours) {
                     self.ended(place, instance, standing, tell);
+                    self.is_back(place);
                 }
             }
+        }
+    }
+
+    /// It may have been put back while its pods went, and nothing of it change any more.
+    fn is_back(&mut self, place: &Place) {
+        if self.cx.sight.workload(place).is_some_and(|seen| seen.replicas > 0 && !seen.leaving) {
+            self.settle(place);
         }
     }
 

@@ -58,8 +58,9 @@ pub(super) enum Stage {
 pub(super) enum Leaving {
     /// The workload is being put down.
     Told(Instance),
-    /// It is down, so that its pods will go; then it stands so, which is told if it was not asked for.
-    Down(Instance, How, Tell),
+    /// It is down, so that these pods, by their uids, will go; then it stands so, which is told if it was not asked for.
+    /// Others are not its: who puts the workload back at once makes new ones before the old are gone.
+    Down(Instance, How, Tell, Vec<String>),
 }
 
 /// Whether somebody must hear of a standing.

@@ -107,7 +107,8 @@ impl Hub {
         };
         match instance {
             Some(instance) => {
-                life_leaves(self.lives.get_mut(place), *instance, standing, tell);
+                let pods = self.cx.sight.pods(place).into_iter().map(|pod| pod.uid).collect();
+                life_leaves(self.lives.get_mut(place), *instance, (standing, tell), pods);
                 self.changed(place);
             }
             None => self.removed(place, standing),
@@ -134,11 +135,16 @@ impl Hub {
 }
 
 /// The workload of an instance is down: its pods go.
-fn life_leaves(life: Option<&mut Life>, instance: Instance, standing: How, tell: Tell) {
+fn life_leaves(
+    life: Option<&mut Life>,
+    instance: Instance,
+    (standing, tell): (How, Tell),
+    pods: Vec<String>,
+) {
     let Some(life) = life else { return };
     match life.stage {
         Stage::Leaving(Leaving::Told(ours)) if ours == instance => {
-            life.stage = Stage::Leaving(Leaving::Down(instance, standing, tell));
+            life.stage = Stage::Leaving(Leaving::Down(instance, standing, tell, pods));
         }
         Stage::Leaving(_) | Stage::With(_) | Stage::Without(_) => {}
     }
