@@ -152,6 +152,17 @@ impl Halves {
         std::fs::read_to_string(self.directory.path().join(log_of(half))).unwrap_or_default()
     }
 
+    /// For whoever wants to know why a test failed.
+    #[allow(clippy::print_stdout, reason = "it is shown with the failure")]
+    fn keep_logs(&self) {
+        for half in [Half::Revive, Half::Standby, Half::Gateway] {
+            let kept = format!("{}/{}-{}", env!("CARGO_TARGET_TMPDIR"), self.namespace(), log_of(half));
+            if std::fs::write(&kept, self.log(half)).is_ok() {
+                println!("{half:?} has written {kept}");
+            }
+        }
+    }
+
     fn child(&mut self, half: Half) -> &mut Option<Child> {
         match half {
             Half::Revive => &mut self.revive,
@@ -222,6 +233,9 @@ spec:
 
 impl Drop for Halves {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.keep_logs();
+        }
         self.kill(Half::Gateway);
         self.kill(Half::Revive);
         self.kill(Half::Standby);

@@ -168,6 +168,7 @@ impl Hub {
         self.instances.insert(instance, place.clone());
         let life = self.life(app, &place);
         life.stage = Stage::With(Up::new(instance, adopted, Instant::now()));
+        life.failed = None;
         life.hurry();
         self.rising.insert(place.clone());
         if adopted {
@@ -193,7 +194,9 @@ impl Hub {
         life.stage = Stage::Leaving(Leaving::Told(instance));
         life.halt();
         self.rising.remove(&place);
-        self.words.say(&place, Word::Draining);
+        if life.failed.is_none() {
+            self.words.say(&place, Word::Draining);
+        }
         self.put(&place, Job::Rest { depth, known, instance: Some(instance) });
     }
 
@@ -353,6 +356,9 @@ impl Hub {
         let ailing = if is_up { Ailing::Same } else { up.ail(ail, &self.cx.settings, Instant::now()) };
         let id = life.app.id.clone();
         let was_rising = is_up && self.rising.remove(place);
+        if is_up {
+            life.failed = None;
+        }
         if was_rising {
             self.words.say(place, Word::Awake);
         }
@@ -381,6 +387,7 @@ impl Hub {
         }
         up.told = Told::Failed(failure);
         let (instance, id) = (up.instance, life.app.id.clone());
+        life.failed = Some((failure.code(), why.clone()));
         self.words.say(place, Word::Failed(failure.code(), why.clone()));
         self.note(&id, failure, why);
         self.report(&id, instance, Event::NotCreated(failure));

@@ -29,6 +29,8 @@ pub(super) struct Life {
     pub(super) kept: Kept,
     /// As of the last time that its standing was settled.
     pub(super) settled: Option<Print>,
+    /// Why the last wake failed: its code and the platform's words, until the next one.
+    pub(super) failed: Option<(&'static str, String)>,
 }
 
 /// What is seen of a workload, its record, and its Application: while it stays, so does the standing.
@@ -232,6 +234,7 @@ impl Life {
             next: VecDeque::new(),
             kept: Kept::default(),
             settled: None,
+            failed: None,
         }
     }
 

@@ -67,7 +67,9 @@ pub(super) async fn rest(
         }
         first = Some(hash);
         match put_down(cx, place, &object, wanted).await {
-            Err(NotCommitted::Trouble(Trouble::Conflict(_))) => {}
+            Err(NotCommitted::Trouble(Trouble::Conflict(why))) => {
+                tracing::debug!(%place, why, "it was changed while it was put down");
+            }
             done => return done,
         }
     }

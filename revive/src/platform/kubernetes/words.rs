@@ -44,6 +44,8 @@ pub(super) enum Word {
     WouldLoseData(String),
     /// It was not woken: a failure's code, and why.
     Failed(&'static str, String),
+    /// What was not woken sleeps again, so deep; it is still why.
+    PutAway(Depth, &'static str, String),
 }
 
 /// Takes words, and has them written.
@@ -95,6 +97,9 @@ fn status(word: &Word, now: SystemTime) -> Value {
             ("Awake", None, Some("WouldLoseData"), Some(format!("sleep would lose {what}")))
         }
         Word::Failed(code, why) => ("Failed", None, Some(*code), Some(why.clone())),
+        Word::PutAway(depth, code, why) => {
+            ("Failed", Some(depth_name(*depth)), Some(*code), Some(why.clone()))
+        }
     };
     let lost = reason == Some("WouldLoseData");
     let conditions = json!([{
@@ -179,7 +184,7 @@ fn regarding(cx: &Context, place: &Place) -> ObjectReference {
 
 fn event(word: &Word) -> Option<Event> {
     let (kind, reason, action, note) = match word {
-        Word::Draining => return None,
+        Word::Draining | Word::PutAway(..) => return None,
         Word::Asleep(Depth::Light, _) => (
             EventType::Normal,
             "SleepingLight",

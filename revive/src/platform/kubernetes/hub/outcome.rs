@@ -85,7 +85,14 @@ impl Hub {
         let (standing, tell) = match rested {
             Ok(Rested::Asleep(rests, lost, kept)) => {
                 life.kept = kept;
-                self.words.say(place, Word::Asleep(rests, lost.clone()));
+                let word = match &life.failed {
+                    Some((code, why)) => Word::PutAway(rests, code, why.clone()),
+                    None => Word::Asleep(rests, lost.clone()),
+                };
+                // Who has asked for it meanwhile is on the way to be told something else.
+                if !matches!(life.stage, Stage::With(_)) {
+                    self.words.say(place, word);
+                }
                 if let Some(what) = lost {
                     self.tell(Report::Noted { app: id, note: Note::WouldLoseData(Depth::Deep, what) });
                 }
