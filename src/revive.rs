@@ -17,6 +17,7 @@ use revive::kubernetes::lead::{Leader, Office};
 use revive::kubernetes::lease::{self, Candidate, Standing};
 use revive::kubernetes::{self, Sent, Watched, status};
 use revive::link::{self, Attached};
+use revive::platform::kubernetes::room::Room;
 use revive::store::{Keep, Store, Writer};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -122,6 +123,7 @@ struct Replica {
     sent: Sent,
     candidate: Candidate,
     watched: Watched,
+    room: Arc<Room>,
     lease: watch::Receiver<Standing>,
     /// Whether it leads, for those who write.
     leads: watch::Sender<bool>,
@@ -145,6 +147,7 @@ impl Replica {
     ) -> Result<Self, String> {
         let settings = Arc::new(settings::of_cluster(&loaded)?);
         let watched = kubernetes::start(&client, settings);
+        let room = Arc::new(Room::new(watched.view.clone(), settings::nodes(&loaded)));
         let mut tasks = JoinSet::new();
         let (lease_tx, lease) = watch::channel(Standing::Follows { leader: None });
         let leases = kube::Api::namespaced(client.clone(), &args.namespace);
@@ -154,7 +157,20 @@ impl Replica {
         let own = Namespace { namespace: args.namespace.clone(), name: args.name.clone() };
         let file = args.config.as_ref().map_or_else(String::new, |file| file.display().to_string());
         let ready = Readiness::default();
-        Ok(Self { args: own, loaded, client, sent, candidate, watched, lease, leads, ready, file, tasks })
+        Ok(Self {
+            args: own,
+            loaded,
+            client,
+            sent,
+            candidate,
+            watched,
+            room,
+            lease,
+            leads,
+            ready,
+            file,
+            tasks,
+        })
     }
 
     /// Leads and follows, by turns.
@@ -228,6 +244,7 @@ impl Replica {
             Office {
                 client: self.client.clone(),
                 view: self.watched.view.clone(),
+                room: Arc::clone(&self.room),
                 compiled: self.watched.compiled.clone(),
                 epoch,
                 settings: self.loaded.settings.revive.clone(),

@@ -228,6 +228,8 @@ pub struct Kubernetes {
     pub pull_secret_hook: String,
     /// Told by POST of each failure of an app; empty: nobody is.
     pub failure_webhook: String,
+    /// Whether nodes are added when pods wait for room: then only quotas keep an app from being woken.
+    pub trust_autoscaler: bool,
     /// Whether loco's Applications are apps.
     pub loco: bool,
     /// How loco's controller is told that an app sleeps.
@@ -259,6 +261,7 @@ impl Default for Kubernetes {
             name_label: "loco.dev/app-name".to_owned(),
             pull_secret_hook: String::new(),
             failure_webhook: String::new(),
+            trust_autoscaler: false,
             loco: false,
             loco_sleep: LocoSleep::default(),
         }

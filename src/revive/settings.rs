@@ -8,6 +8,7 @@ use config::settings::Kubernetes;
 use revive::kubernetes::Settings;
 use revive::kubernetes::crd::Sleeping;
 use revive::kubernetes::index::Key;
+use revive::kubernetes::room::Nodes;
 use revive::kubernetes::settings::{Addresses, NamePattern, Ports};
 use revive::platform::kubernetes::{self as platform, Renewal};
 
@@ -45,6 +46,11 @@ pub(crate) fn of_cluster(loaded: &Loaded) -> Result<Settings, String> {
     settings.response_timeout = defaults.response_timeout;
     settings.loco = loaded.settings.kubernetes.loco.then_some(loaded.settings.kubernetes.loco_sleep);
     Ok(settings)
+}
+
+/// Whether the nodes that there are decide whether an app has room.
+pub(super) fn nodes(loaded: &Loaded) -> Nodes {
+    if loaded.settings.kubernetes.trust_autoscaler { Nodes::Grow } else { Nodes::Count }
 }
 
 /// How the platform behaves.

@@ -55,6 +55,8 @@ async fn revive_may_what_it_must_and_a_gateway_nothing() {
         ("patch", "gateways.gateway.networking.k8s.io#status"),
         ("create", "sleeprecords.edge.loco.io"),
         ("list", "nodes"),
+        ("watch", "resourcequotas"),
+        ("list", "priorityclasses.scheduling.k8s.io"),
         ("create", "events.events.k8s.io"),
     ] {
         assert!(may(revive, verb, resource, None).await, "revive cannot {verb} {resource}");

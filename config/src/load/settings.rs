@@ -104,6 +104,7 @@ pub(super) static KUBERNETES: &[Key<Kubernetes>] = &[
     field!(name_label, label_key, "loco.dev/app-name"),
     field!(pull_secret_hook, url_or_empty, "http://platform.example/renew"),
     field!(failure_webhook, url_or_empty, "http://platform.example/failed"),
+    field!(trust_autoscaler, boolean_as, "true"),
     field!(loco, boolean_as, "true"),
     field!(loco_sleep, word, [("replicas", LocoSleep::Replicas), ("agreement", LocoSleep::Agreement)]),
 ];

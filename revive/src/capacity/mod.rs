@@ -11,8 +11,9 @@ mod quantity;
 mod tests;
 
 use std::collections::HashMap;
+use std::fmt;
 
-pub use placement::{Effect, Expression, Operator, Placement, Taint, Term, Toleration};
+pub use placement::{Against, Effect, Expression, Operator, Placement, Taint, Term, Toleration};
 pub use quantity::{Quantity, QuantityError};
 
 /// CPU, memory and pods.
@@ -42,8 +43,9 @@ impl Resources {
         }
     }
 
+    /// Both together.
     #[must_use]
-    fn plus(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_add(other.cpu),
             memory: self.memory.saturating_add(other.memory),
@@ -51,12 +53,23 @@ impl Resources {
         }
     }
 
+    /// What is left; never less than nothing.
     #[must_use]
-    fn minus(self, other: Self) -> Self {
+    pub fn minus(self, other: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(other.cpu),
             memory: self.memory.saturating_sub(other.memory),
             pods: self.pods.saturating_sub(other.pods),
+        }
+    }
+
+    /// Of each the greater.
+    #[must_use]
+    pub fn most(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.max(other.cpu),
+            memory: self.memory.max(other.memory),
+            pods: self.pods.max(other.pods),
         }
     }
 
@@ -72,12 +85,51 @@ impl Resources {
     }
 }
 
+/// `1.5 CPU and 64 MiB`.
+impl fmt::Display for Resources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} CPU and {}", Cores(self.cpu), Bytes(self.memory))
+    }
+}
+
+/// Thousandths of a core, as people say them: `0.25`.
+#[derive(Clone, Copy, Debug)]
+pub struct Cores(pub u64);
+
+impl fmt::Display for Cores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 1_000, self.0 % 1_000);
+        match part {
+            0 => write!(f, "{whole}"),
+            _ => f.write_str(format!("{whole}.{part:03}").trim_end_matches('0')),
+        }
+    }
+}
+
+/// Bytes, as people say them, to a tenth: `1.5 GiB`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+        let Some((name, unit)) = units.into_iter().find(|(_, unit)| self.0 >= *unit) else {
+            return write!(f, "{} B", self.0);
+        };
+        let tenths = u128::from(self.0) * 10 / u128::from(unit);
+        match tenths % 10 {
+            0 => write!(f, "{} {name}", tenths / 10),
+            part => write!(f, "{}.{part} {name}", tenths / 10),
+        }
+    }
+}
+
 /// A node, as far as room is concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
     /// Its labels.
     pub labels: HashMap<String, String>,
-    /// What keeps pods away that do not tolerate it; a node that is cordoned or not ready has one for that.
+    /// What keeps pods away that do not tolerate it; a node that is cordoned has one for that.
     pub taints: Vec<Taint>,
     /// What pods may ask for in all.
     pub allocatable: Resources,
@@ -97,17 +149,18 @@ pub struct Wanted {
 /// Why there is no room.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRoom {
-    /// No node is as the pod wants it to be.
-    #[error("none of {nodes} nodes matches: {why}")]
+    /// No node is as the pods want it to be.
+    #[error("none of {nodes} nodes may take it, because of {against}")]
     NoMatch {
         /// How many there are.
         nodes: usize,
-        /// What most of them lack.
-        why: &'static str,
+        /// What is against the first of them; of many it is mostly the same.
+        against: Against,
     },
     /// Nodes match, and are too full.
     #[error(
-        "{matching} nodes match, and have room for {fits} of {wanted} pods that each ask for {cpu}m CPU and {memory} bytes"
+        "no room for {} of {wanted} pods that each ask for {each}: {matching} nodes may take them, and the roomiest has {roomiest} for {} pods",
+        wanted - fits, roomiest.pods
     )]
     Full {
         /// How many nodes match.
@@ -116,103 +169,96 @@ pub enum NoRoom {
         fits: u64,
         /// How many there are to be.
         wanted: u64,
-        /// Thousandths of a core that each asks for.
-        cpu: u64,
-        /// Bytes that each asks for.
-        memory: u64,
+        /// What each asks for.
+        each: Resources,
+        /// What is free where most is.
+        roomiest: Resources,
     },
 }
 
-/// Nodes and what pods on them ask for.
-#[derive(Clone, Debug, Default)]
-pub struct Capacity {
-    nodes: HashMap<String, Node>,
-    used: HashMap<String, Resources>,
-    /// What pods ask for that have no node yet, and starts whose pods are not seen yet.
-    pending: Vec<Wanted>,
+/// Nodes, and what is free on them.
+#[derive(Clone, Debug)]
+pub struct Capacity<'a> {
+    nodes: Vec<Free<'a>>,
 }
 
-impl Capacity {
-    /// A node is there, as described.
-    pub fn apply_node(&mut self, name: String, node: Node) {
-        self.nodes.insert(name, node);
+#[derive(Clone, Debug)]
+struct Free<'a> {
+    node: &'a Node,
+    room: Resources,
+}
+
+/// What is free on the nodes that pods may run on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// How many such nodes there are.
+    pub nodes: usize,
+    /// In all.
+    pub free: Resources,
+    /// Where most is: a single pod fits in here.
+    pub roomiest: Resources,
+}
+
+impl<'a> Capacity<'a> {
+    /// These nodes, each with what pods on it ask for.
+    pub fn of(nodes: impl IntoIterator<Item = (&'a Node, Resources)>) -> Self {
+        let free = |(node, used): (&'a Node, Resources)| Free { node, room: node.allocatable.minus(used) };
+        Self { nodes: nodes.into_iter().map(free).collect() }
     }
 
-    /// A node is gone.
-    pub fn delete_node(&mut self, name: &str) {
-        self.nodes.remove(name);
-    }
-
-    /// A pod came to a node.
-    pub fn occupy(&mut self, node: &str, pod: Resources) {
-        let used = self.used.entry(node.to_owned()).or_default();
-        *used = used.plus(pod);
-    }
-
-    /// A pod left a node.
-    pub fn vacate(&mut self, node: &str, pod: Resources) {
-        if let Some(used) = self.used.get_mut(node) {
-            *used = used.minus(pod);
+    /// Takes away the room for pods that are to run and are on no node yet. What does not fit takes none: the scheduler
+    /// leaves it pending. Each goes where it leaves least over, so that nothing is refused that could yet fit.
+    pub fn promise(&mut self, wanted: &Wanted) {
+        for _ in 0..wanted.replicas {
+            let fitting = self
+                .nodes
+                .iter_mut()
+                .filter(|free| free.room.holds(wanted.each) && wanted.placement.admits(free.node).is_ok());
+            let Some(tightest) = fitting.min_by_key(|free| (free.room.cpu, free.room.memory)) else { return };
+            tightest.room = tightest.room.minus(wanted.each);
         }
     }
 
-    /// What is to run and is on no node yet: it comes before what is asked about now.
-    pub fn set_pending(&mut self, pending: Vec<Wanted>) {
-        self.pending = pending;
-    }
-
-    /// Whether there is room for pods, and `factor` times as many as there are to be.
+    /// Whether there is room for all of these pods.
     ///
     /// # Errors
     /// Says what is missing.
-    pub fn fits(&self, wanted: &Wanted, factor: u64) -> Result<(), NoRoom> {
-        let mut free = self.free();
-        for earlier in &self.pending {
-            // What does not fit takes nothing away: the scheduler leaves it pending.
-            let _fitted = place(&self.nodes, &mut free, earlier, earlier.replicas);
+    pub fn fits(&self, wanted: &Wanted) -> Result<(), NoRoom> {
+        if let Some(against) = self.against(&wanted.placement) {
+            return Err(NoRoom::NoMatch { nodes: self.nodes.len(), against });
         }
-        let matching = self.nodes.values().filter(|node| wanted.placement.admits(node).is_ok()).count();
-        if matching == 0 {
-            return Err(NoRoom::NoMatch { nodes: self.nodes.len(), why: self.lacking(&wanted.placement) });
+        let fit = |free: &Free<'_>| if free.room.holds(wanted.each) { free.room.fit(wanted.each) } else { 0 };
+        let fits = self.matching(&wanted.placement).map(fit).fold(0, u64::saturating_add);
+        if fits >= wanted.replicas {
+            return Ok(());
         }
-        let number = wanted.replicas.saturating_mul(factor);
-        let fits = place(&self.nodes, &mut free, wanted, number);
-        let Resources { cpu, memory, .. } = wanted.each;
-        if fits < number {
-            return Err(NoRoom::Full { matching, fits, wanted: number, cpu, memory });
-        }
-        Ok(())
+        let Room { nodes: matching, roomiest, .. } = self.room(&wanted.placement);
+        Err(NoRoom::Full { matching, fits, wanted: wanted.replicas, each: wanted.each, roomiest })
     }
 
-    fn free(&self) -> HashMap<&str, Resources> {
-        let free = |name: &str, node: &Node| {
-            node.allocatable.minus(self.used.get(name).copied().unwrap_or_default())
+    /// What is free for pods of such a placement.
+    pub fn room(&self, placement: &Placement) -> Room {
+        let more = |room: Room, free: &Free<'_>| Room {
+            nodes: room.nodes + 1,
+            free: room.free.plus(free.room),
+            roomiest: [room.roomiest, free.room]
+                .into_iter()
+                .max_by_key(|room| (room.cpu, room.memory))
+                .unwrap_or_default(),
         };
-        self.nodes.iter().map(|(name, node)| (name.as_str(), free(name, node))).collect()
+        self.matching(placement).fold(Room::default(), more)
     }
 
-    /// What the first node that does not match lacks; of many it is mostly the same.
-    fn lacking(&self, placement: &Placement) -> &'static str {
-        self.nodes.values().find_map(|node| placement.admits(node).err()).unwrap_or("there are no nodes")
-    }
-}
-
-/// Puts pods where there is room; how many found some.
-fn place(
-    nodes: &HashMap<String, Node>,
-    free: &mut HashMap<&str, Resources>,
-    wanted: &Wanted,
-    number: u64,
-) -> u64 {
-    let mut left = number;
-    for (name, room) in free.iter_mut() {
-        let admitted = nodes.get(*name).is_some_and(|node| wanted.placement.admits(node).is_ok());
-        if left == 0 || !admitted || !room.holds(wanted.each) {
-            continue;
+    /// What is against the first node, if something is against each.
+    fn against(&self, placement: &Placement) -> Option<Against> {
+        let mut first = None;
+        for free in &self.nodes {
+            first = first.or(Some(placement.admits(free.node).err()?));
         }
-        let here = room.fit(wanted.each).min(left);
-        *room = room.minus(wanted.each.times(here));
-        left -= here;
+        first
     }
-    number - left
+
+    fn matching(&self, placement: &Placement) -> impl Iterator<Item = &Free<'a>> {
+        self.nodes.iter().filter(|free| placement.admits(free.node).is_ok())
+    }
 }

@@ -1,6 +1,7 @@
 //! Where pods may run: node selectors, required node affinity, taints and tolerations (core/v1).
 
 use std::collections::HashMap;
+use std::fmt;
 
 use super::Node;
 
@@ -20,8 +21,8 @@ pub struct Placement {
 pub struct Term {
     /// What it asks of labels.
     pub expressions: Vec<Expression>,
-    /// Whether it asks about fields of the node too, which is left to the scheduler.
-    pub fields: bool,
+    /// Whether it asks for something else too, which is left to the scheduler: fields of the node, or what is unknown here.
+    pub more: bool,
 }
 
 /// A `nodeSelectorRequirement` on a label.
@@ -85,28 +86,51 @@ pub struct Toleration {
     pub effect: Option<Effect>,
 }
 
+/// What keeps pods from a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// It has not this label, with this value.
+    Selector(String, String),
+    /// None of the terms matches.
+    Affinity,
+    /// It has this taint, which they do not bear.
+    Taint(Taint),
+}
+
+impl fmt::Display for Against {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Selector(key, value) => write!(f, "its nodeSelector {key}={value}"),
+            Self::Affinity => f.write_str("its node affinity"),
+            Self::Taint(Taint { key, value, .. }) if value.is_empty() => write!(f, "the taint {key}"),
+            Self::Taint(Taint { key, value, .. }) => write!(f, "the taint {key}={value}"),
+        }
+    }
+}
+
 impl Placement {
     /// Whether pods may run there.
     ///
     /// # Errors
     /// Says what is against it.
-    pub fn admits(&self, node: &Node) -> Result<(), &'static str> {
+    pub fn admits(&self, node: &Node) -> Result<(), Against> {
         let labels = &node.labels;
-        if !self.selector.iter().all(|(key, value)| labels.get(key) == Some(value)) {
-            return Err("its nodeSelector");
+        if let Some((key, value)) = self.selector.iter().find(|(key, value)| labels.get(key) != Some(value)) {
+            return Err(Against::Selector(key.clone(), value.clone()));
         }
         if self.affinity.as_ref().is_some_and(|terms| !terms.iter().any(|term| term.matches(labels))) {
-            return Err("its node affinity");
+            return Err(Against::Affinity);
         }
         let keeps_away = |taint: &&Taint| taint.effect != Effect::PreferNoSchedule;
-        let borne = |taint: &Taint| self.tolerations.iter().any(|toleration| toleration.bears(taint));
-        if node.taints.iter().filter(keeps_away).all(borne) { Ok(()) } else { Err("a taint") }
+        let borne = |taint: &&Taint| self.tolerations.iter().any(|toleration| toleration.bears(taint));
+        let not_borne = node.taints.iter().filter(keeps_away).find(|taint| !borne(taint));
+        not_borne.map_or(Ok(()), |taint| Err(Against::Taint(taint.clone())))
     }
 }
 
 impl Term {
     fn matches(&self, labels: &HashMap<String, String>) -> bool {
-        let says_something = self.fields || !self.expressions.is_empty();
+        let says_something = self.more || !self.expressions.is_empty();
         says_something && self.expressions.iter().all(|expression| expression.matches(labels))
     }
 }

@@ -12,12 +12,8 @@ fn wanted(replicas: u64, cpu: u64, memory: u64) -> Wanted {
     Wanted { replicas, each: Resources::pod(cpu, memory), placement: Placement::default() }
 }
 
-fn cluster(nodes: &[(&str, Node)]) -> Capacity {
-    let mut capacity = Capacity::default();
-    for (name, node) in nodes {
-        capacity.apply_node((*name).to_owned(), node.clone());
-    }
-    capacity
+fn free(nodes: &[Node]) -> Capacity<'_> {
+    Capacity::of(nodes.iter().map(|node| (node, Resources::default())))
 }
 
 #[test]
@@ -49,30 +45,44 @@ fn quantities_are_read_as_kubernetes_does() {
 
 #[test]
 fn pods_do_not_fit_where_only_the_sum_of_several_nodes_is_enough() {
-    let capacity = cluster(&[("a", node(1_000, 1 << 30)), ("b", node(1_000, 1 << 30))]);
-    assert_eq!(capacity.fits(&wanted(2, 1_000, 1), 1), Ok(()));
-    let full = NoRoom::Full { matching: 2, fits: 0, wanted: 1, cpu: 1_001, memory: 1 };
-    assert_eq!(capacity.fits(&wanted(1, 1_001, 1), 1), Err(full));
+    let nodes = [node(1_000, 1 << 30), node(1_000, 1 << 30)];
+    let capacity = free(&nodes);
+    assert_eq!(capacity.fits(&wanted(2, 1_000, 1)), Ok(()));
+    let told = capacity.fits(&wanted(1, 1_001, 64 << 20)).unwrap_err().to_string();
+    assert_eq!(
+        told,
+        "no room for 1 of 1 pods that each ask for 1.001 CPU and 64 MiB: 2 nodes may take them, and the roomiest has 1 CPU and 1 GiB for 110 pods"
+    );
 }
 
 #[test]
-fn a_deploy_needs_twice_the_room() {
-    let capacity = cluster(&[("a", node(3_000, 1 << 30))]);
-    assert_eq!(capacity.fits(&wanted(3, 1_000, 1), 1), Ok(()));
-    assert!(capacity.fits(&wanted(2, 1_000, 1), 2).is_err());
-    assert_eq!(capacity.fits(&wanted(1, 1_000, 1), 2), Ok(()));
+fn amounts_are_said_as_people_say_them() {
+    let said = |cpu, memory| Resources { cpu, memory, pods: 1 }.to_string();
+    assert_eq!(said(250, 3 << 29), "0.25 CPU and 1.5 GiB");
+    assert_eq!(said(1_000_000, 1_500), "1000 CPU and 1.4 KiB");
+    assert_eq!(said(0, 12), "0 CPU and 12 B");
 }
 
 #[test]
-fn what_runs_and_what_waits_takes_its_room_and_gives_it_back() {
-    let mut capacity = cluster(&[("a", node(1_000, 1 << 30))]);
-    capacity.occupy("a", Resources::pod(600, 0));
-    assert!(capacity.fits(&wanted(1, 500, 0), 1).is_err());
-    capacity.vacate("a", Resources::pod(600, 0));
-    capacity.set_pending(vec![wanted(1, 600, 0)]);
-    assert!(capacity.fits(&wanted(1, 500, 0), 1).is_err());
-    capacity.set_pending(vec![wanted(1, 5_000, 0)]);
-    assert_eq!(capacity.fits(&wanted(1, 500, 0), 1), Ok(()), "what never fits takes nothing");
+fn what_runs_and_what_was_promised_takes_its_room() {
+    let nodes = [node(1_000, 1 << 30)];
+    let used = Capacity::of([(&nodes[0], Resources::pod(600, 0))]);
+    assert!(used.fits(&wanted(1, 500, 0)).is_err());
+    let mut promised = free(&nodes);
+    promised.promise(&wanted(1, 600, 0));
+    assert!(promised.fits(&wanted(1, 500, 0)).is_err());
+    let mut promised = free(&nodes);
+    promised.promise(&wanted(1, 5_000, 0));
+    assert_eq!(promised.fits(&wanted(1, 500, 0)), Ok(()), "what never fits takes nothing");
+}
+
+#[test]
+fn what_was_promised_leaves_the_largest_room_whole() {
+    let nodes = [node(1_000, 1 << 30), node(300, 1 << 30)];
+    let mut capacity = free(&nodes);
+    capacity.promise(&wanted(2, 100, 0));
+    assert_eq!(capacity.fits(&wanted(1, 1_000, 0)), Ok(()));
+    assert_eq!(capacity.room(&Placement::default()).free.cpu, 1_100);
 }
 
 #[test]
@@ -84,23 +94,16 @@ fn pods_run_only_where_they_may() {
     tainted.taints.push(gpu);
     let mut pod = wanted(1, 1, 1);
     pod.placement.selector.push(("zone".into(), "x".into()));
-    assert_eq!(cluster(&[("a", labelled.clone())]).fits(&pod, 1), Ok(()));
-    let why = NoRoom::NoMatch { nodes: 1, why: "its nodeSelector" };
-    assert_eq!(cluster(&[("a", node(1_000, 1))]).fits(&pod, 1), Err(why));
-    let why = NoRoom::NoMatch { nodes: 1, why: "a taint" };
-    assert_eq!(cluster(&[("a", tainted.clone())]).fits(&pod, 1), Err(why));
+    let told = |node: Node, pod: &Wanted| free(&[node]).fits(pod).map_err(|why| why.to_string());
+    let none = |why: &str| Err(format!("none of 1 nodes may take it, because of {why}"));
+    assert_eq!(told(labelled.clone(), &pod), Ok(()));
+    assert_eq!(told(node(1_000, 1), &pod), none("its nodeSelector zone=x"));
+    assert_eq!(told(tainted.clone(), &pod), none("the taint gpu=yes"));
     pod.placement.tolerations.push(Toleration { key: "gpu".into(), ..Toleration::default() });
-    assert_eq!(cluster(&[("a", tainted)]).fits(&pod, 1), Ok(()));
+    assert_eq!(told(tainted, &pod), Ok(()));
     let not_x = Expression { key: "zone".into(), operator: Operator::NotIn, values: vec!["x".into()] };
-    pod.placement.affinity = Some(vec![Term { expressions: vec![not_x], fields: false }]);
-    let why = NoRoom::NoMatch { nodes: 1, why: "its node affinity" };
-    assert_eq!(cluster(&[("a", labelled)]).fits(&pod, 1), Err(why));
-}
-
-#[test]
-fn a_cluster_without_nodes_says_so() {
-    let why = NoRoom::NoMatch { nodes: 0, why: "there are no nodes" };
-    assert_eq!(Capacity::default().fits(&wanted(1, 1, 1), 1), Err(why));
+    pod.placement.affinity = Some(vec![Term { expressions: vec![not_x], more: false }]);
+    assert_eq!(told(labelled, &pod), none("its node affinity"));
 }
 
 proptest! {
@@ -116,14 +119,10 @@ proptest! {
         replicas in 1_u64..20,
     ) {
         let nodes: Vec<_> = nodes.iter().map(|(cpu, memory)| node(*cpu, *memory)).collect();
-        let mut capacity = Capacity::default();
-        for (index, node) in nodes.iter().enumerate() {
-            capacity.apply_node(index.to_string(), node.clone());
-        }
         let room: u64 = nodes
             .iter()
             .map(|node| (node.allocatable.cpu / each.0).min(node.allocatable.memory / each.1).min(110))
             .sum();
-        prop_assert_eq!(capacity.fits(&wanted(replicas, each.0, each.1), 1).is_ok(), replicas <= room);
+        prop_assert_eq!(free(&nodes).fits(&wanted(replicas, each.0, each.1)).is_ok(), replicas <= room);
     }
 }

@@ -45,6 +45,18 @@ pub struct View {
     seen: Seens,
 }
 
+/// Of a cluster of which nothing is known yet.
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            index: Arc::default(),
+            changes: broadcast::channel(CHANGES).0,
+            compiles: Counter::default(),
+            seen: Seens::default(),
+        }
+    }
+}
+
 impl View {
     /// What is known now. To be dropped soon: while it is held, a change copies the store that it changes.
     pub fn snapshot(&self) -> Index {
@@ -65,7 +77,14 @@ impl View {
         registry.register("loco_edge_kubernetes_changes", help, self.seen.clone());
     }
 
-    fn apply(&self, update: Update) -> Due {
+    /// Of what a test says.
+    #[cfg(test)]
+    pub(crate) fn of(index: Index) -> Self {
+        Self { index: Arc::new(RwLock::new(index)), ..Self::default() }
+    }
+
+    /// Takes in what was seen. What follows is told of it.
+    pub(crate) fn apply(&self, update: Update) -> Due {
         let effect = self.index.write().unwrap_or_else(PoisonError::into_inner).apply(update);
         for change in effect.changes {
             // Nobody may be following.
@@ -81,12 +100,7 @@ pub fn start(client: &Client, settings: Arc<Settings>) -> Watched {
     let seen = Seens::default();
     let Watches { updates, listed, secrets, mut tasks } =
         watches::start(client, &keeps, settings.loco.is_some(), seen.clone());
-    let view = View {
-        index: Arc::default(),
-        changes: broadcast::channel(CHANGES).0,
-        compiles: Counter::default(),
-        seen,
-    };
+    let view = View { seen, ..View::default() };
     let (compiled_tx, compiled) = watch::channel(None);
     let (writes_tx, writes) = watch::channel(Arc::default());
     let compiler =

@@ -28,7 +28,7 @@ pub(super) fn objects(yaml: &str) -> Vec<Value> {
 }
 
 /// What watches would tell of them.
-pub(super) fn updates(yaml: &str) -> Vec<Update> {
+pub(crate) fn updates(yaml: &str) -> Vec<Update> {
     let read = |object: Value| {
         super::read(object.clone(), &settings()).unwrap_or_else(|error| panic!("{error}: {object}"))
     };
@@ -36,7 +36,7 @@ pub(super) fn updates(yaml: &str) -> Vec<Update> {
 }
 
 /// What is known once they have been seen.
-pub(super) fn index(yaml: &str) -> Index {
+pub(crate) fn index(yaml: &str) -> Index {
     let mut index = Index::default();
     for update in updates(yaml) {
         index.apply(update);

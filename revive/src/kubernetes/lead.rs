@@ -19,6 +19,7 @@ use crate::driver::reload::Model;
 use crate::driver::{Ask, Driver, Handle, Parts};
 use crate::link::Attached;
 use crate::metrics::Metrics;
+use crate::platform::kubernetes::room::Room;
 use crate::platform::kubernetes::{self as platform, Access, KubernetesPlatform, Requests, Teller, indexed};
 use crate::publish::Attachment;
 use crate::store::{Keep, LoadedApps};
@@ -34,6 +35,8 @@ pub struct Office {
     pub client: Client,
     /// What is known of the cluster.
     pub view: View,
+    /// Whether there is room for what is woken.
+    pub room: Arc<Room>,
     /// What it says.
     pub compiled: watch::Receiver<Option<Arc<Compiled>>>,
     /// The leader's number.
@@ -65,7 +68,8 @@ pub struct Leader {
 impl Leader {
     /// Takes over. Must be called within a tokio runtime, once the watches have listed everything.
     pub fn begin(office: Office, registry: &mut Registry) -> Self {
-        let Office { client, view, mut compiled, epoch, settings, platform, drain, limits, keep } = office;
+        let Office { client, view, room, mut compiled, epoch, settings, platform, drain, limits, keep } =
+            office;
         view.register(registry);
         let changes = Arc::default();
         let mut tasks = JoinSet::new();
@@ -76,7 +80,7 @@ impl Leader {
         let (reports_tx, reports) = mpsc::unbounded_channel();
         let runs = KubernetesPlatform::new(
             client,
-            platform::View { sight, changes },
+            platform::View { sight, changes, room },
             Access { requests, ..Access::default() },
             platform,
             i64::try_from(epoch).unwrap_or(i64::MAX),

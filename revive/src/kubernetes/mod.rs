@@ -10,7 +10,7 @@ pub mod compile;
 mod compiler;
 pub mod crd;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod follow;
 pub mod index;
 pub mod keep;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use config::link::Failure;
 use config::model::WorkloadKind::Deployment;
 use kube::{Client, Config};
-use revive::platform::kubernetes::sight::{Changes, Seen, SeenRecord, Sight};
+use revive::platform::kubernetes::sight::{Seen, SeenRecord, Sight};
 use revive::platform::kubernetes::{Access, KubernetesPlatform, Place, Renewal, Settings, View};
 use revive::platform::{Command, Event, Platform as _, Report};
 use serde_json::json;
@@ -143,7 +143,7 @@ async fn with_secret(
     config.default_retry = false;
     let client = Client::try_from(config).unwrap();
     let (tell, reports) = mpsc::unbounded_channel();
-    let view = View { sight: Arc::new(Asleep(secrets)), changes: Arc::new(Changes::default()) };
+    let view = View { sight: Arc::new(Asleep(secrets)), changes: Arc::default(), room: Arc::default() };
     let renewal = Renewal { url: format!("{url}/renew").parse().unwrap(), deadline: Duration::from_secs(1) };
     let settings = Settings { renewal: Some(renewal), ..Settings::default() };
     let platform = KubernetesPlatform::new(client, view, Access::default(), settings, 1, tell);

@@ -68,7 +68,7 @@ impl Rig {
         let mut tasks = JoinSet::new();
         tasks.spawn(follow(watched.view.clone(), Arc::clone(&changes)));
         let sight = Arc::new(Indexed::new(watched.view.clone(), watched.compiled.clone()));
-        let view = View { sight, changes };
+        let view = View { sight, changes, room: Arc::default() };
         let (platform, reports) = platform(&client, &view, settings, 1);
         Some(Self {
             client,

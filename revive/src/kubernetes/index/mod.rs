@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod meta;
 pub mod pod;
 pub mod policy;
+pub mod room;
 pub mod route;
 pub mod secret;
 pub mod service;
@@ -26,6 +27,7 @@ use self::application::{Application, Applications};
 use self::gateway::{Gateway, GatewayClass, ReferenceGrant};
 use self::pod::Pod;
 use self::policy::{LimitPolicy, SleepPolicy, SleepRecord};
+use self::room::{Node, PriorityClass, Quota, Range, Usage};
 use self::route::{Route, RouteKind};
 use self::secret::Secret;
 use self::service::{EndpointSlice, Namespace, Service};
@@ -57,6 +59,16 @@ pub struct Index {
     pub stateful_sets: Selected<Workload>,
     /// Pods.
     pub pods: Selected<Pod>,
+    /// What they ask their nodes for.
+    pub usage: Usage,
+    /// Nodes.
+    pub nodes: Store<Node>,
+    /// ResourceQuotas without scopes.
+    pub quotas: Store<Quota>,
+    /// LimitRanges.
+    pub ranges: Store<Range>,
+    /// PriorityClasses.
+    pub priority_classes: Store<PriorityClass>,
     /// SleepPolicies.
     pub sleep_policies: Store<SleepPolicy>,
     /// LimitPolicies.
@@ -91,6 +103,14 @@ pub enum Update {
     Workload(WorkloadKind, Seen<Workload>),
     /// Pods.
     Pod(Seen<Pod>),
+    /// Nodes.
+    Node(Seen<Node>),
+    /// ResourceQuotas.
+    Quota(Seen<Quota>),
+    /// LimitRanges.
+    Range(Seen<Range>),
+    /// PriorityClasses.
+    PriorityClass(Seen<PriorityClass>),
     /// SleepPolicies.
     SleepPolicy(Seen<SleepPolicy>),
     /// LimitPolicies.
@@ -162,7 +182,15 @@ impl Index {
                 };
                 told(changed, |changed| Change::Workload(kind, changed))
             }
-            Update::Pod(seen) => told(self.pods.take(seen), Change::Pod),
+            Update::Pod(seen) => {
+                let changed = self.pods.take(seen);
+                self.usage.follow(&changed);
+                told(changed, Change::Pod)
+            }
+            Update::Node(seen) => kept(&self.nodes.take(seen)),
+            Update::Quota(seen) => kept(&self.quotas.take(seen)),
+            Update::Range(seen) => kept(&self.ranges.take(seen)),
+            Update::PriorityClass(seen) => kept(&self.priority_classes.take(seen)),
             Update::Record(seen) => told(self.records.take(seen), Change::Record),
             Update::Application(seen) => {
                 let namespaces = &self.namespaces;
@@ -250,6 +278,11 @@ impl Index {
 fn effect<T: Object>(changed: &[Changed<T>]) -> Effect {
     let due = changed.iter().map(|one| if one.compiles_anew() { Due::Compile } else { Due::Statuses });
     Effect { due: due.max().unwrap_or_default(), changes: Vec::new() }
+}
+
+/// The effect of what is only looked at when somebody asks for room.
+fn kept<T>(_: &[Changed<T>]) -> Effect {
+    Effect::default()
 }
 
 /// The effect of what platforms follow; its statuses are theirs to write.

@@ -8,6 +8,7 @@ use config::model::WorkloadKind;
 use super::meta::{Labels, Meta, Object};
 use super::store::Labelled;
 use super::workload::Owner;
+use crate::capacity::Resources;
 
 /// A pod. Its name, namespace, uid, labels, version and whether it is being deleted are in [`Meta`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +33,10 @@ pub struct Pod {
     pub containers: Vec<ContainerStatus>,
     /// Its containers' ports, by name; empty if they have none.
     pub ports: Vec<(Box<str>, u16)>,
-    /// What it asks for.
-    pub requests: Requests,
+    /// What it asks its node for.
+    pub requests: Resources,
+    /// Who has the greater goes first, and may throw others out.
+    pub priority: i32,
 }
 
 /// `PodPhase`.
@@ -110,15 +113,6 @@ pub struct Terminated {
     pub exit_code: i32,
     /// By which signal, if that is known.
     pub signal: Option<i32>,
-}
-
-/// What a pod asks a node for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Requests {
-    /// Thousandths of a core.
-    pub cpu: u64,
-    /// Bytes.
-    pub memory: u64,
 }
 
 impl Pod {

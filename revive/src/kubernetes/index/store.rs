@@ -197,6 +197,11 @@ impl<T: Labelled> Selected<T> {
         self.objects.find(key)
     }
 
+    /// All of a namespace, by name.
+    pub fn within(&self, namespace: &Arc<str>) -> impl Iterator<Item = &Arc<T>> {
+        self.objects.within(namespace)
+    }
+
     /// All, by namespace and name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
         self.objects.iter()

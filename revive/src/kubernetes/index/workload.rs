@@ -5,6 +5,7 @@ use std::time::Duration;
 use config::model::WorkloadKind;
 
 use super::meta::{Labels, Meta, Object};
+use super::room::Needs;
 use super::store::Labelled;
 
 /// A Deployment or StatefulSet.
@@ -73,6 +74,8 @@ pub struct Template {
     pub volumes: Vec<VolumeKind>,
     /// The Secrets with which their images are pulled.
     pub pull_secrets: Vec<Box<str>>,
+    /// What they ask their nodes for.
+    pub needs: Needs,
 }
 
 /// A container.

@@ -1,111 +1,121 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it is wrong")]
 
-use serde_json::{Value, json};
-
 use super::*;
+use crate::kubernetes::fixtures::index;
 
-fn pod(spec: Value) -> PodSpec {
-    serde_json::from_value(spec).unwrap()
+const NODE: &str = "
+apiVersion: v1
+kind: Node
+metadata: {name: one, labels: {disk: slow}}
+status: {allocatable: {cpu: '2', memory: 4Gi, pods: '110'}}
+";
+
+/// A pod on that node.
+fn pod(name: &str, cpu: &str, rest: &str) -> String {
+    format!(
+        "
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: shop{rest}}}
+spec:
+  nodeName: one
+  priority: {}
+  containers: [{{name: c, resources: {{requests: {{cpu: {cpu}}}}}}}]
+",
+        if name == "filler" { -10 } else { 0 },
+    )
 }
 
-fn container(requests: &Value) -> Value {
-    json!({ "name": "c", "resources": { "requests": requests } })
+fn needs(cpu: u64) -> Needs {
+    let said = Amounts { cpu: Some(cpu), memory: None };
+    Needs { containers: vec![(crate::kubernetes::index::room::Role::Main, said)], ..Needs::default() }
 }
 
-#[test]
-fn a_pod_asks_for_what_all_its_containers_do_and_for_more_where_one_before_them_does() {
-    let spec = pod(json!({
-        "overhead": { "cpu": "10m" },
-        "containers": [
-            container(&json!({ "cpu": "100m", "memory": "64Mi" })),
-            container(&json!({ "cpu": "0.2", "memory": "1Mi" })),
-        ],
-        "initContainers": [
-            { "name": "beside", "restartPolicy": "Always", "resources": { "requests": { "cpu": "50m" } } },
-            container(&json!({ "memory": "1Gi" })),
-        ],
-    }));
-    assert_eq!(requests(&spec, &[]), Resources { cpu: 360, memory: 1 << 30, pods: 1 });
-}
-
-#[test]
-fn what_a_container_does_not_say_is_its_limit_or_the_namespace_s_default() {
-    let range: LimitRange = serde_json::from_value(json!({
-        "spec": { "limits": [
-            { "type": "Pod", "max": { "cpu": "1" } },
-            { "type": "Container", "defaultRequest": { "cpu": "30m" }, "default": { "memory": "32Mi" } },
-        ] },
-    }))
-    .unwrap();
-    let limited = json!({ "name": "a", "resources": { "limits": { "cpu": "70m" } } });
-    let spec = pod(json!({ "containers": [limited, { "name": "b" }] }));
-    assert_eq!(requests(&spec, &[range]), Resources { cpu: 100, memory: 64 << 20, pods: 1 });
-    assert_eq!(requests(&spec, &[]), Resources { cpu: 70, memory: 0, pods: 1 });
+/// Why pods of a namespace have no room, if they have none.
+fn told(index: &Index, needs: &Needs, replicas: u64) -> Option<String> {
+    let asked = Asked::of(index, &"shop".into(), needs, replicas);
+    fits(index, &asked, &[], Nodes::Count).err().map(|lacks| lacks.to_string())
 }
 
 #[test]
-fn a_node_that_is_cordoned_or_not_ready_takes_nobody() {
-    let of = |spec: Value, ready: &str| -> ApiNode {
-        serde_json::from_value(json!({
-            "metadata": { "labels": { "zone": "x" } },
-            "spec": spec,
-            "status": {
-                "allocatable": { "cpu": "2", "memory": "1Gi", "pods": "110" },
-                "conditions": [{ "type": "Ready", "status": ready }],
-            },
-        }))
-        .unwrap()
+fn pods_that_run_take_their_room_and_those_that_end_give_it_back() {
+    let full = index(&(NODE.to_owned() + &pod("a", "1500m", "")));
+    let why = "no room for 1 of 1 pods that each ask for 1 CPU and 0 B: 1 nodes may take them, and the roomiest has 0.5 CPU and 4 GiB for 109 pods";
+    assert_eq!(told(&full, &needs(1_000), 1).as_deref(), Some(why));
+    let ending = pod("a", "1500m", ", deletionTimestamp: '2026-01-01T00:00:00Z'");
+    assert_eq!(told(&index(&(NODE.to_owned() + &ending)), &needs(1_000), 1), None);
+}
+
+#[test]
+fn a_pod_that_is_taken_in_twice_counts_once_and_one_that_is_gone_not_at_all() {
+    let mut index = index(&(NODE.to_owned() + &pod("a", "1", "") + &pod("a", "1500m", "")));
+    assert_eq!(index.usage.on("one", 0).cpu, 1_500);
+    index.apply(crate::kubernetes::index::Update::Pod(crate::kubernetes::index::Seen::All(Vec::new())));
+    assert_eq!(index.usage.on("one", i32::MIN), Resources::default());
+}
+
+#[test]
+fn pods_of_lesser_priority_make_room() {
+    let filled = NODE.to_owned() + &pod("filler", "2", "");
+    assert_eq!(told(&index(&filled), &needs(1_000), 1), None);
+    let meek = "
+---
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: meek}
+value: 0
+preemptionPolicy: Never
+";
+    let index = index(&(filled + meek));
+    let of_class = |class: &str| Needs { priority_class: class.into(), ..needs(1_000) };
+    assert!(told(&index, &of_class("meek"), 1).is_some());
+    assert_eq!(told(&index, &of_class("unknown"), 1), None, "nobody knows whom it throws out");
+}
+
+#[test]
+fn what_is_not_known_refuses_nothing() {
+    assert_eq!(told(&index(""), &needs(1_000_000), 1), None, "no node is known");
+    let index = index(NODE);
+    let elsewhere = Needs { scheduled_by: Scheduler::Other, ..needs(1_000_000) };
+    assert_eq!(told(&index, &elsewhere, 1), None);
+    let asked = Asked::of(&index, &"shop".into(), &needs(1_000_000), 1);
+    assert_eq!(fits(&index, &asked, &[], Nodes::Grow), Ok(()));
+    assert_eq!(fits(&index, &asked, &[], Nodes::Count).unwrap_err().failure(), Failure::Unschedulable);
+}
+
+#[test]
+fn a_quota_counts_whatever_nodes_there_are() {
+    let quota = "
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: small, namespace: shop}
+status: {hard: {requests.cpu: '1', pods: '5'}, used: {requests.cpu: 850m, pods: '3'}}
+";
+    let ranges = "
+---
+apiVersion: v1
+kind: LimitRange
+metadata: {name: defaults, namespace: shop}
+spec: {limits: [{type: Container, defaultRequest: {cpu: 200m}}]}
+";
+    let index_of = |more: &str| index(&(quota.to_owned() + more));
+    let why = "quota small of namespace shop: 0.85 of 1 requests.cpu are in use, and 0.2 more are asked for";
+    assert_eq!(told(&index_of(""), &needs(200), 1).as_deref(), Some(why));
+    assert_eq!(told(&index_of(""), &needs(100), 1), None);
+    let unsaid = Needs {
+        containers: vec![(crate::kubernetes::index::room::Role::Main, Amounts::default())],
+        ..needs(0)
     };
-    let up = node(&of(json!({}), "True"));
-    assert_eq!(up.allocatable, Resources { cpu: 2_000, memory: 1 << 30, pods: 110 });
-    assert_eq!((up.taints.len(), up.labels.len()), (0, 1));
-    for (spec, ready) in [(json!({ "unschedulable": true }), "True"), (json!({}), "False")] {
-        let down = node(&of(spec, ready));
-        assert!(Placement::default().admits(&down).is_err());
-    }
-}
-
-#[test]
-fn a_quota_says_which_resource_is_used_up() {
-    let quota = |hard: Value, used: Value| -> ResourceQuota {
-        let metadata = json!({ "name": "small" });
-        serde_json::from_value(json!({ "metadata": metadata, "status": { "hard": hard, "used": used } }))
-            .unwrap()
-    };
-    let spec = pod(json!({ "containers": [container(&json!({ "cpu": "100m" }))] }));
-    let two = wanted(&spec, 2, &[]);
-    let room = quota(json!({ "requests.cpu": "1", "pods": "5", "services": "0" }), json!({ "pods": "3" }));
-    assert_eq!(within_quotas(&two, &[room]), Ok(()));
-    let full = quota(json!({ "requests.cpu": "1" }), json!({ "requests.cpu": "850m" }));
-    let told = within_quotas(&two, &[full]).unwrap_err();
-    assert_eq!(told.to_string(), "the quota small has 850m of 1 requests.cpu in use");
-    assert!(within_quotas(&two, &[quota(json!({ "pods": "4" }), json!({ "pods": "3" }))]).is_err());
-}
-
-#[test]
-fn a_pod_runs_where_its_template_says() {
-    let spec = pod(json!({
-        "containers": [],
-        "nodeSelector": { "disk": "fast" },
-        "tolerations": [
-            { "key": "a", "operator": "Exists", "effect": "NoSchedule" },
-            { "key": "b", "value": "1" },
-        ],
-        "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
-            "nodeSelectorTerms": [{ "matchExpressions": [{ "key": "n", "operator": "Gt", "values": ["3"] }] }],
-        } } },
-    }));
-    let placement = wanted(&spec, 1, &[]).placement;
-    let labels = |disk: &str, n: &str| {
-        HashMap::from([("disk".to_owned(), disk.to_owned()), ("n".to_owned(), n.to_owned())])
-    };
-    let node = |labels| Node { labels, ..Node::default() };
-    assert_eq!(placement.admits(&node(labels("fast", "4"))), Ok(()));
-    assert!(placement.admits(&node(labels("fast", "3"))).is_err());
-    assert!(placement.admits(&node(labels("slow", "4"))).is_err());
-    let mut tainted = node(labels("fast", "4"));
-    tainted.taints.push(Taint { key: "b".into(), value: "1".into(), effect: Effect::NoExecute });
-    assert_eq!(placement.admits(&tainted), Ok(()));
-    tainted.taints.push(Taint { key: "a".into(), value: String::new(), effect: Effect::NoExecute });
-    assert!(placement.admits(&tainted).is_err());
+    assert_eq!(told(&index_of(ranges), &unsaid, 1).as_deref(), Some(why), "the namespace's default counts");
+    assert_eq!(told(&index_of(""), &unsaid, 2), None);
+    assert!(told(&index_of(""), &unsaid, 3).unwrap().contains("3 of 5 pods"));
+    let ending = pod("old", "800m", ", deletionTimestamp: '2026-01-01T00:00:00Z'");
+    assert_eq!(told(&index_of(&ending), &needs(200), 1), None, "what ends will soon not count");
+    let index = index_of("");
+    let wanted = Wanted { replicas: 1, each: Resources::pod(100, 0), ..Wanted::default() };
+    let promised = Promised { namespace: "shop".into(), wanted, unmade: 1 };
+    let asked = Asked::of(&index, &"shop".into(), &needs(100), 1);
+    let refused = fits(&index, &asked, &[promised], Nodes::Grow).unwrap_err();
+    assert_eq!(refused.failure(), Failure::Quota, "{refused}");
 }

@@ -8,8 +8,9 @@ use gateway_api::grpcroutes::GrpcRoute;
 use gateway_api::httproutes::HttpRoute;
 use gateway_api::referencegrants::ReferenceGrant;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use k8s_openapi::api::core::v1::{LimitRange, Namespace, Node, Pod, ResourceQuota, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -64,6 +65,10 @@ pub(super) fn start(client: &Client, keeps: &Keeps, loco: bool, seen: Seens) -> 
     tasks.spawn(kind.clone().watch::<Deployment>(listing.clone()));
     tasks.spawn(kind.clone().watch::<StatefulSet>(listing.clone()));
     tasks.spawn(kind.clone().watch::<Pod>(listing.clone()));
+    tasks.spawn(kind.clone().watch::<Node>(listing.clone()));
+    tasks.spawn(kind.clone().watch::<ResourceQuota>(listing.clone()));
+    tasks.spawn(kind.clone().watch::<LimitRange>(listing.clone()));
+    tasks.spawn(kind.clone().watch::<PriorityClass>(listing.clone()));
     tasks.spawn(kind.clone().watch::<SleepPolicy>(listing.clone()));
     tasks.spawn(kind.clone().watch::<LimitPolicy>(listing.clone()));
     if loco {

@@ -7,6 +7,7 @@ use config::settings::LocoSleep;
 
 use super::cluster::Cluster;
 use super::pull::Renewal;
+use super::room::Room;
 use super::sight::Sight;
 
 /// What all that is done on the cluster needs.
@@ -14,6 +15,7 @@ use super::sight::Sight;
 pub(super) struct Context {
     pub(super) cluster: Cluster,
     pub(super) sight: Arc<dyn Sight>,
+    pub(super) room: Arc<Room>,
     pub(super) settings: Arc<Settings>,
     /// The leader's: what a later one has written is left alone.
     pub(super) epoch: i64,

@@ -97,12 +97,12 @@ fn of_pod(pod: &pod::Pod) -> Option<Place> {
     }
 }
 
-fn key(place: &Place) -> Key {
+pub(super) fn key(place: &Place) -> Key {
     Key { namespace: Arc::clone(&place.namespace), name: place.name().into() }
 }
 
 /// The labels of its pods: as it selects them, and as it makes them.
-fn labels(index: &Index, place: &Place) -> Option<(Labels, Labels)> {
+pub(super) fn labels(index: &Index, place: &Place) -> Option<(Labels, Labels)> {
     let kind = place.workload.kind;
     if let Some(there) = index.workloads(kind).find(&key(place)) {
         return Some((there.selector.clone(), there.template.labels.clone()));

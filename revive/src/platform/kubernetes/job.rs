@@ -59,6 +59,7 @@ pub(super) async fn run(cx: Context, place: Place, job: Job, kept: Kept) -> Done
             Done::Rested(job, patiently(|| put_down::remove(&cx, &place)).await)
         }
         Job::Rest { depth, known, .. } => {
+            cx.room.release(&place);
             let rested = patiently(|| put_down::rest(&cx, &place, depth, known)).await;
             Done::Rested(job, rested)
         }
@@ -76,6 +77,7 @@ pub(super) async fn run(cx: Context, place: Place, job: Job, kept: Kept) -> Done
             Done::Tidied
         }
         Job::Forget => {
+            cx.room.release(&place);
             noted(&place, "to be forgotten", patiently(|| forget(&cx, &place)).await);
             Done::Tidied
         }
@@ -117,7 +119,7 @@ async fn adopt(cx: &Context, place: &Place) -> Result<How, NotCommitted> {
     }
     let (judged, kept) = settle(cx, place).await?;
     if judged.standing == How::Up {
-        wake::wake(cx, place, kept).await.map_err(|not| match not {
+        wake::raise(cx, place, kept).await.map_err(|not| match not {
             NotWoken::Away(why) => Trouble::Away(why),
             NotWoken::Failed(_, message) => Trouble::Refused { code: 0, message },
             NotWoken::Nothing => Trouble::NotFound,

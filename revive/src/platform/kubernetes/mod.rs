@@ -1,7 +1,7 @@
 //! Apps as workloads of a Kubernetes cluster.
 //!
 //! ```text
-//!   Command ─► hub (a life each) ─► job ─┬─► wake ──► pull (secrets) ──┐
+//!   Command ─► hub (a life each) ─► job ─┬─► wake ─► room, pull ───────┐
 //!                ▲   │                   ├─► sleep ─► loss, saved ─────┼─► record ─► cluster ─► API server
 //!   sight ───────┘   │                   └─► standing (how it stands) ─┘
 //!   (watches)        ├─► pods, failure: what is seen
@@ -43,6 +43,7 @@ pub mod pod;
 mod pods;
 mod pull;
 mod record;
+pub mod room;
 mod saved;
 pub mod sight;
 mod sleep;
@@ -62,6 +63,7 @@ pub use crate::kubernetes::MANAGER;
 use self::cluster::Cluster;
 use self::context::Context;
 use self::hub::{Hub, Order};
+use self::room::Room;
 use self::sight::{Changes, Sight};
 use self::words::Words;
 use super::{Command, Light, Platform, Reports};
@@ -73,6 +75,8 @@ pub struct View {
     pub sight: Arc<dyn Sight>,
     /// What has changed.
     pub changes: Arc<Changes>,
+    /// Whether there is room for what is to be woken.
+    pub room: Arc<Room>,
 }
 
 /// How much is asked of the API server, and where it is counted.
@@ -105,6 +109,7 @@ impl KubernetesPlatform {
         let cx = Context {
             cluster: Cluster::new(client.clone(), &access.bounds, access.requests),
             sight: view.sight,
+            room: view.room,
             settings: Arc::new(settings),
             epoch,
         };

@@ -61,8 +61,22 @@ impl From<Trouble> for NotWoken {
 /// How often the one who is not us may make and delete it under our hands.
 const TRIES: usize = 4;
 
-/// Makes a workload run.
+/// Makes a workload run that somebody has asked for, if there is room for it: nothing is made that could only wait.
 pub(super) async fn wake(cx: &Context, place: &Place, kept: Kept) -> Result<(), NotWoken> {
+    let runs = cx.sight.workload(place).is_some_and(|seen| !seen.leaving && seen.replicas > 0);
+    if !runs {
+        cx.room.admit(place).map_err(|lacks| NotWoken::Failed(lacks.failure(), lacks.to_string()))?;
+    }
+    let done = raise(cx, place, kept).await;
+    match &done {
+        Ok(()) | Err(NotWoken::Away(_)) => {}
+        Err(NotWoken::Nothing | NotWoken::Failed(..)) => cx.room.release(place),
+    }
+    done
+}
+
+/// Makes a workload run.
+pub(super) async fn raise(cx: &Context, place: &Place, kept: Kept) -> Result<(), NotWoken> {
     let seen = cx.sight.workload(place).filter(|seen| !seen.leaving);
     if let Some(application) = cx.sight.application(place) {
         return loco::wake(cx, place, &application, seen.as_ref()).await;

@@ -1,16 +1,13 @@
 //! Pods.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1;
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::quantity::{thousandths, wholes};
 use super::workload::{owners, ports};
-use super::{Keeps, Watched, boxed, meta};
+use super::{Keeps, Watched, boxed, meta, room};
 use crate::kubernetes::index::pod::{
-    ContainerState, ContainerStatus, Pod, PodCondition, PodPhase, Requests, Terminated,
+    ContainerState, ContainerStatus, Pod, PodCondition, PodPhase, Terminated,
 };
+use crate::kubernetes::index::room::Amounts;
 use crate::kubernetes::index::{Seen, Update};
 
 /// What is said at most of why something is so: an event's worth.
@@ -31,7 +28,9 @@ impl Watched for v1::Pod {
         Some(Pod {
             meta: meta(self.metadata, keeps)?,
             owner,
-            requests: requests(&spec),
+            // The namespace's defaults are written into each pod.
+            requests: room::needs(&spec).each(Amounts::default()),
+            priority: spec.priority.unwrap_or_default(),
             node: spec.node_name.map(Into::into),
             ips: ips.iter().filter_map(|ip| ip.ip.parse().ok()).collect(),
             phase: phase(status.phase.as_deref()),
@@ -107,36 +106,4 @@ fn message(of: Option<String>) -> Box<str> {
     let mut text = of.unwrap_or_default();
     text.truncate(text.floor_char_boundary(MAX_MESSAGE));
     text.into_boxed_str()
-}
-
-/// What the scheduler counts: all containers and those that stay beside them, or the greatest that runs before them; and
-/// what its runtime needs (<https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>).
-fn requests(spec: &v1::PodSpec) -> Requests {
-    let stays = |container: &&v1::Container| container.restart_policy.as_deref() == Some("Always");
-    let first = spec.init_containers.as_deref().unwrap_or_default();
-    let all = spec.containers.iter().chain(first.iter().filter(stays)).map(of_container);
-    let all = all.fold(Requests::default(), Requests::plus);
-    let greatest = first.iter().filter(|one| !stays(one)).map(of_container);
-    greatest.fold(all, Requests::most).plus(spec.overhead.as_ref().map(amounts).unwrap_or_default())
-}
-
-fn of_container(of: &v1::Container) -> Requests {
-    of.resources.as_ref().and_then(|resources| resources.requests.as_ref()).map(amounts).unwrap_or_default()
-}
-
-fn amounts(of: &BTreeMap<String, Quantity>) -> Requests {
-    Requests {
-        cpu: of.get("cpu").map(thousandths).unwrap_or_default(),
-        memory: of.get("memory").map(wholes).unwrap_or_default(),
-    }
-}
-
-impl Requests {
-    fn plus(self, other: Self) -> Self {
-        Self { cpu: self.cpu.saturating_add(other.cpu), memory: self.memory.saturating_add(other.memory) }
-    }
-
-    fn most(self, other: Self) -> Self {
-        Self { cpu: self.cpu.max(other.cpu), memory: self.memory.max(other.memory) }
-    }
 }

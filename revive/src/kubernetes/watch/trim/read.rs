@@ -6,8 +6,9 @@ use gateway_api::grpcroutes::GrpcRoute;
 use gateway_api::httproutes::HttpRoute;
 use gateway_api::referencegrants::ReferenceGrant;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{LimitRange, Namespace, Node, Pod, ResourceQuota, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::core::{ObjectMeta, TypeMeta};
 use serde::Deserialize;
 use serde_json::Value;
@@ -47,6 +48,10 @@ pub fn read(object: Value, settings: &Settings) -> Result<Update, Unread> {
         ("v1", "Secret") => return secret(object, keeps),
         ("v1", "Namespace") => return as_kind::<Namespace>(object, keeps),
         ("v1", "Pod") => return as_kind::<Pod>(object, keeps),
+        ("v1", "Node") => return as_kind::<Node>(object, keeps),
+        ("v1", "ResourceQuota") => return as_kind::<ResourceQuota>(object, keeps),
+        ("v1", "LimitRange") => return as_kind::<LimitRange>(object, keeps),
+        ("scheduling.k8s.io/v1", "PriorityClass") => return as_kind::<PriorityClass>(object, keeps),
         ("v1", "Service") => return as_kind::<Service>(object, keeps),
         ("apps/v1", "Deployment") => return as_kind::<Deployment>(object, keeps),
         ("apps/v1", "StatefulSet") => return as_kind::<StatefulSet>(object, keeps),
@@ -77,7 +82,7 @@ fn as_kind<K: Watched>(mut object: Value, keeps: &Keeps) -> Result<Update, Unrea
 }
 
 fn settle<K: Watched>(object: &mut Value) {
-    const CLUSTER: [&str; 2] = ["GatewayClass", "Namespace"];
+    const CLUSTER: [&str; 4] = ["GatewayClass", "Namespace", "Node", "PriorityClass"];
     let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
     if let Some(metadata) = metadata.filter(|_| !CLUSTER.contains(&&*K::kind(&()))) {
         metadata.entry("namespace").or_insert_with(|| "default".into());

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use serde::Serialize;
 
 use super::service::target;
-use super::{Keeps, Watched, boxed, labels, meta, port};
+use super::{Keeps, Watched, boxed, labels, meta, port, room};
 use crate::kubernetes::MANAGER;
 use crate::kubernetes::index::workload::{
     Asks, Claims, Container, Owner, Readiness, Template, VolumeKind, Workload,
@@ -127,6 +127,7 @@ pub(super) fn owners(of: Option<Vec<OwnerReference>>) -> Vec<Owner> {
 
 pub(super) fn template(of: v1::PodTemplateSpec) -> Template {
     let spec = of.spec.unwrap_or_default();
+    let needs = room::needs(&spec);
     let mut volumes: Vec<VolumeKind> = spec.volumes.unwrap_or_default().iter().map(volume).collect();
     volumes.sort_unstable();
     volumes.dedup();
@@ -136,6 +137,7 @@ pub(super) fn template(of: v1::PodTemplateSpec) -> Template {
         containers: spec.containers.into_iter().map(container).collect(),
         volumes,
         pull_secrets: pull_secrets.map(|one| one.name.into()).collect(),
+        needs,
     }
 }
 
