@@ -19,6 +19,7 @@ use revive::kubernetes::{self, Sent, Watched, status};
 use revive::link::{self, Attached};
 use revive::platform::kubernetes::room::Room;
 use revive::store::{Keep, Store, Writer};
+use revive::webhook::Webhook;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -238,8 +239,10 @@ impl Replica {
         for why in &before.rejected {
             tracing::error!(why, "what an admin has said cannot be understood: it does not hold");
         }
-        let keep: Arc<dyn Keep> = Arc::new(keep);
         let mut registry = Registry::default();
+        let webhook = settings::failure_webhook(&self.loaded)?;
+        let webhook = webhook.map(|url| Webhook::begin(url, &mut registry));
+        let keep: Arc<dyn Keep> = Arc::new(keep.telling(webhook));
         let mut leader = Leader::begin(
             Office {
                 client: self.client.clone(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use config::load::Loaded;
 use config::model::After;
 use config::settings::Kubernetes;
+use revive::hook;
 use revive::kubernetes::Settings;
 use revive::kubernetes::crd::Sleeping;
 use revive::kubernetes::index::Key;
@@ -48,6 +49,14 @@ pub(crate) fn of_cluster(loaded: &Loaded) -> Result<Settings, String> {
     Ok(settings)
 }
 
+/// Who is told of failures, if anybody is.
+pub(super) fn failure_webhook(loaded: &Loaded) -> Result<Option<hook::Uri>, String> {
+    match loaded.settings.kubernetes.failure_webhook.as_str() {
+        "" => Ok(None),
+        text => hook::address(text).map(Some).map_err(|error| format!("`failure_webhook`: {error}")),
+    }
+}
+
 /// Whether the nodes that there are decide whether an app has room.
 pub(super) fn nodes(loaded: &Loaded) -> Nodes {
     if loaded.settings.kubernetes.trust_autoscaler { Nodes::Grow } else { Nodes::Count }
@@ -59,7 +68,7 @@ pub(super) fn of_platform(loaded: &Loaded, replica: &str) -> Result<platform::Se
     let renewal = if hook.is_empty() {
         None
     } else {
-        let url = hook.parse().map_err(|error| format!("`pull_secret_hook`: {error}"))?;
+        let url = hook::address(hook).map_err(|error| format!("`pull_secret_hook`: {error}"))?;
         Some(Renewal { url, deadline: RENEWAL })
     };
     let loco = loaded.settings.kubernetes.loco_sleep;

@@ -20,6 +20,7 @@ use crate::brakes::{Brakes, Pause, Scope};
 use crate::driver::view::AppView;
 use crate::limits;
 use crate::store::{AppRow, AuditEntry, FlushError, Keep, ReadError, Soon, Writer};
+use crate::webhook::Webhook;
 
 /// The ConfigMap's name.
 pub const NAME: &str = "loco-edge-said";
@@ -35,6 +36,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 pub struct ClusterKeep {
     audit: Writer,
     shared: Arc<Shared>,
+    webhook: Option<Webhook>,
     _writing: JoinSet<()>,
 }
 
@@ -75,7 +77,13 @@ impl ClusterKeep {
         });
         let mut writing = JoinSet::new();
         writing.spawn(write(api, shared.clone()));
-        Ok((Self { audit, shared, _writing: writing }, before))
+        Ok((Self { audit, shared, webhook: None, _writing: writing }, before))
+    }
+
+    /// The same, and failures are told to somebody.
+    #[must_use]
+    pub fn telling(self, webhook: Option<Webhook>) -> Self {
+        Self { webhook, ..self }
     }
 
     fn change(&self, change: impl FnOnce(&mut Said)) {
@@ -130,11 +138,15 @@ impl Keep for ClusterKeep {
     /// How an app is stands in its own record, which its platform writes.
     fn save_app(&self, _app: AppRow) {}
 
-    /// As [`Self::save_app`].
-    fn show_app(&self, _app: AppView) {}
+    /// As [`Self::save_app`]; but its failures are told.
+    fn show_app(&self, app: AppView) {
+        self.webhook.iter().for_each(|webhook| webhook.see(&app));
+    }
 
     /// As [`Self::save_app`].
-    fn forget_app(&self, _app: AppId) {}
+    fn forget_app(&self, app: AppId) {
+        self.webhook.iter().for_each(|webhook| webhook.forget(app.as_str()));
+    }
 
     fn set_brake(&self, scope: Scope, pause: Pause) {
         self.change(|said| said.pause(scope, pause));

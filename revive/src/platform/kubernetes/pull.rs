@@ -3,10 +3,8 @@
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::cluster::Lane;
@@ -14,6 +12,7 @@ use super::context::Context;
 use super::place::Place;
 use super::sight::Seen;
 use super::wake::Kept;
+use crate::hook;
 
 /// The annotation that says until when a pull secret is good (RFC 3339).
 pub const TOKEN_EXPIRY: &str = "tokenExpiry";
@@ -78,8 +77,8 @@ async fn renewed(
     expired: &str,
 ) -> Result<(), String> {
     let deadline = Instant::now() + renewal.deadline;
-    let asked =
-        call(renewal, json!({ "namespace": &*place.namespace, "secret": secret, "workload": place.name() }));
+    let body = json!({ "namespace": &*place.namespace, "secret": secret, "workload": place.name() });
+    let asked = hook::post(&renewal.url, &body);
     within(deadline, asked).await.map_err(|why| {
         format!("pull secret {secret} expired at {expired}, and asking for another one failed: {why}")
     })?;
@@ -99,25 +98,4 @@ async fn renewed(
 
 async fn within(deadline: Instant, work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
     timeout_at(deadline, work).await.unwrap_or_else(|_| Err("it took too long".to_owned()))
-}
-
-/// One call of the hook. Any answer from 200 to 299 is a yes.
-async fn call(renewal: &Renewal, body: Value) -> Result<(), String> {
-    let authority = renewal.url.authority().ok_or("the hook has no host")?;
-    let to = (authority.host(), authority.port_u16().unwrap_or(80));
-    let socket = TcpStream::connect(to).await.map_err(|error| error.to_string())?;
-    let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket))
-        .await
-        .map_err(|error| error.to_string())?;
-    let request = http::Request::post(renewal.url.path_and_query().map_or("/", |path| path.as_str()))
-        .header(http::header::HOST, authority.as_str())
-        .header(http::header::CONTENT_TYPE, "application/json")
-        .body(body.to_string())
-        .map_err(|error| error.to_string())?;
-    let exchange = async { send.send_request(request).await.map_err(|error| error.to_string()) };
-    let answer = tokio::select! {
-        answer = exchange => answer?,
-        ended = connection => return Err(ended.err().map_or_else(|| "the connection ended".to_owned(), |e| e.to_string())),
-    };
-    if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }
 }
