@@ -293,6 +293,7 @@ impl Replica {
         let tokens = Tokens::new(self.loaded.tokens.clone());
         let mut api = Admin::new(handle, keep, (Arc::new(registry), counts), tokens, configuration);
         api.ready = self.ready.clone();
+        api.room = Some(Arc::clone(&self.room));
         api
     }
 

@@ -76,12 +76,43 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<Limits>,
     },
+    /// On a cluster: whether a deploy would have room
+    Capacity(Capacity),
     /// What admins have asked for, newest first
     Audit {
         /// So many entries
         #[arg(long, value_name = "N", default_value_t = 30)]
         limit: u32,
     },
+}
+
+/// What is to be deployed.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example: loco-edge admin capacity --cpu 500m --memory 256Mi --replicas 2 --namespace shop"
+)]
+pub(crate) struct Capacity {
+    /// What each pod asks for, such as 250m; unless said, the namespace's default
+    #[arg(long)]
+    pub cpu: Option<String>,
+    /// The same, such as 256Mi
+    #[arg(long)]
+    pub memory: Option<String>,
+    /// How many pods
+    #[arg(long, value_name = "N")]
+    pub replicas: Option<u32>,
+    /// How many times as much is to be free; 2 unless said
+    #[arg(long, value_name = "N")]
+    pub factor: Option<u32>,
+    /// Whose quotas and defaults count
+    #[arg(long)]
+    pub namespace: Option<String>,
+    /// The pods' nodeSelector; several with commas between them
+    #[arg(long, value_name = "LABEL=VALUE")]
+    pub selector: Option<String>,
+    /// The pods' priorityClassName
+    #[arg(long, value_name = "NAME")]
+    pub priority_class: Option<String>,
 }
 
 #[derive(Args, Debug)]

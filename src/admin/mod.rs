@@ -1,6 +1,7 @@
 //! `loco-edge admin`: the admin API's client, for people (tables) and for programs (`--json`).
 
 mod arguments;
+mod capacity;
 mod client;
 mod failure;
 mod limits;
@@ -90,6 +91,7 @@ async fn carry_out(client: &Client, command: &Command, screen: Screen) -> Result
         Command::Pause(scope) => brake(client, "pause", scope, screen).await,
         Command::Resume(scope) => brake(client, "resume", scope, screen).await,
         Command::Limits { command } => limits::carry_out(client, command.as_ref(), screen).await,
+        Command::Capacity(asked) => capacity::carry_out(client, asked, screen).await,
         Command::Audit { limit } => {
             let answer = client.look(&format!("/v1/audit?limit={limit}")).await?;
             Ok(Shown { words: screen.audit(&answer.json), answer })

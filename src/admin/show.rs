@@ -52,7 +52,7 @@ impl Screen {
         ago(value.as_str(), self.now)
     }
 
-    fn pairs(&self, pairs: Vec<(&str, Cell)>) -> String {
+    pub(super) fn pairs(&self, pairs: Vec<(&str, Cell)>) -> String {
         let rows = pairs.into_iter().map(|(name, cell)| vec![Cell::new(name, Look::Faint), cell]);
         lines(rows.collect(), self.colours)
     }

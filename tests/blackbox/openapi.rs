@@ -9,7 +9,7 @@ use crate::harness::{Answer, App, Edge, Request, file, resolved, violations};
 
 /// What cannot be brought about here: faults of the edge, its end, gateways that are slow to follow, and what takes
 /// a thousand limits or a minute. `(operation, status)`, where `*` is all operations.
-const UNSEEN: [(&str, &str); 9] = [
+const UNSEEN: [(&str, &str); 10] = [
     ("*", "500"),
     ("*", "503"),
     ("*", "429"),
@@ -19,6 +19,8 @@ const UNSEEN: [(&str, &str); 9] = [
     ("setLimit", "409"),
     ("deleteLimit", "409"),
     ("readyz", "503"),
+    // Of a cluster: `tests/cluster` holds it.
+    ("capacity", "200"),
 ];
 
 struct Checked {
@@ -123,6 +125,8 @@ async fn every_answer_is_as_the_file_says() {
         ("POST", "/v1/limits/{name}/restore", "/v1/limits/nobodys/restore", 404, ""),
         ("POST", "/v1/limits/{name}/restore", "/v1/limits/new/restore", 409, ""),
         ("DELETE", "/v1/limits/{name}", "/v1/limits/new", 200, ""),
+        ("GET", "/v1/capacity", "/v1/capacity?cpu=500m", 501, ""),
+        ("GET", "/v1/capacity", "/v1/capacity?cpu=much", 400, ""),
         ("GET", "/v1/config", "/v1/config", 200, ""),
         ("GET", "/v1/audit", "/v1/audit", 200, ""),
         ("GET", "/v1/audit", "/v1/audit?limit=x", 400, ""),

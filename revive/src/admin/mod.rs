@@ -9,6 +9,7 @@ mod access;
 mod apps;
 mod attempts;
 mod brakes;
+mod capacity;
 mod configuration;
 mod counts;
 mod extract;
@@ -43,6 +44,7 @@ pub use counts::Counts;
 pub use guard::Guard;
 
 use crate::driver::Handle;
+use crate::platform::kubernetes::room::Room;
 use crate::store::Keep;
 
 /// How long a change may take to be on disk.
@@ -74,6 +76,8 @@ pub struct Admin {
     pub tokens: Tokens,
     /// Which file is in use.
     pub configuration: Configuration,
+    /// Of a cluster: whether there is room.
+    pub room: Option<Arc<Room>>,
     attempts: Arc<Mutex<Attempts>>,
 }
 
@@ -88,7 +92,7 @@ impl Admin {
     ) -> Self {
         let (registry, counts) = figures;
         let (ready, attempts) = (Readiness::default(), Arc::default());
-        Self { handle, store, registry, counts, ready, tokens, configuration, attempts }
+        Self { handle, store, registry, counts, ready, tokens, configuration, room: None, attempts }
     }
 }
 

@@ -55,6 +55,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
+    /// Asked of an edge that is on no cluster.
+    pub(super) fn no_cluster() -> Self {
+        let detail = "this edge runs processes: there is no cluster whose room could be asked for";
+        Self::new(StatusCode::NOT_IMPLEMENTED, "no-cluster", detail)
+    }
+
     pub(super) fn method_not_allowed() -> Self {
         let detail = "this path knows another method; see GET /v1/openapi.json";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)

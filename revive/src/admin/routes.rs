@@ -8,7 +8,7 @@ use config::model::Role;
 
 use super::access::{self, Access, Door};
 use super::problem::Problem;
-use super::{Admin, about, apps, brakes, limits};
+use super::{Admin, about, apps, brakes, capacity, limits};
 
 /// One route.
 pub(super) struct Route {
@@ -42,6 +42,7 @@ pub(super) fn all() -> Vec<Route> {
         route!(GET "/v1/openapi.json", OPEN, about::openapi),
         route!(GET "/metrics", VIEWER, about::metrics),
         route!(GET "/v1/audit", VIEWER, about::audit),
+        route!(GET "/v1/capacity", VIEWER, capacity::show),
         route!(GET "/v1/config", VIEWER, about::configuration),
         route!(GET "/v1/apps", VIEWER, apps::list),
         route!(GET "/v1/apps/{name}", VIEWER, apps::show),
