@@ -17,6 +17,7 @@ mod edge;
 mod host;
 
 mod definitions;
+mod failures;
 mod faults;
 mod installed;
 mod loco;
