@@ -231,7 +231,11 @@ impl Toy {
         config.default_retry = false;
         let client = Client::try_from(config).unwrap();
         let (past, changes) = (Arc::new(Mutex::new(Past::default())), Arc::new(Changes::default()));
-        let view = View { sight: Arc::new(Lagging(Arc::clone(&past))), changes: Arc::clone(&changes) };
+        let view = View {
+            sight: Arc::new(Lagging(Arc::clone(&past))),
+            changes: Arc::clone(&changes),
+            room: Arc::default(),
+        };
         let (tell, reports) = mpsc::unbounded_channel();
         let platform = KubernetesPlatform::new(client, view, Access::default(), Settings::default(), 1, tell);
         Self { platform, app: Arc::new(app), server, past, changes, reports }
