@@ -129,6 +129,9 @@ pub(crate) struct Revive {
     /// What this replica is called; by default the pod's name
     #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "revive")]
     pub name: String,
+    /// The uid of its pod: who begins anew in the same pod need not wait for the end of the Lease
+    #[arg(long, value_name = "UID", env = "POD_UID")]
+    pub uid: Option<String>,
 }
 
 /// `80=0.0.0.0:8080`.

@@ -83,6 +83,7 @@ async fn serve(args: &cli::Revive, loaded: Loaded) -> Result<(), String> {
         lease: LEASE.to_owned(),
         // Never used twice: a container that begins anew is another candidate.
         identity: format!("{}_{:016x}", args.name, fastrand::u64(..)),
+        pod: args.uid.clone().filter(|uid| !uid.is_empty()),
         link: args.advertise.clone().unwrap_or_else(|| advertised(address)),
     };
     let mut replica = Replica::start(args, loaded, (client, sent), candidate)?;

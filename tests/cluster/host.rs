@@ -196,6 +196,8 @@ impl Halves {
         command.current_dir(self.directory.path()).stdin(Stdio::null());
         // Edges of other tests are on the same cluster: each has a class, and a Lease, of its own.
         command.env("LOCO_EDGE__KUBERNETES__CONTROLLER", self.controller());
+        // One of a kind runs at a time here, as in a pod: `kill` waits for its end.
+        command.env("POD_UID", format!("{}-{half:?}", self.namespace()));
         command.env("POD_NAMESPACE", self.namespace()).env("LOCO_EDGE_LOG", "debug");
         let log = append(&self.directory.path().join(log_of(half)));
         command.stdout(log.try_clone().expect("a file")).stderr(log);

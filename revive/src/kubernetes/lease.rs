@@ -4,6 +4,11 @@
 //! Nobody's wall clock is trusted: a lease is over when it has not changed for as long as it says, by the clock of
 //! whoever looks (client-go does the same; `renewTime` is for people). A holder counts from when it *sent* its last
 //! renewal, and stops a margin before the others may take over.
+//!
+//! One kind of holder need not be waited for: an earlier container of the candidate's own pod. The kubelet starts a
+//! container only when the one before it has ended, so whoever finds the lease in the name of its own pod's uid is all
+//! that is left of that holder. It takes over at once, with an epoch of its own; what was still on its way to the API
+//! server is fenced by that, as ever.
 
 use std::time::Duration;
 
@@ -26,6 +31,8 @@ const CALL: Duration = Duration::from_secs(2);
 pub const RETRY: Duration = Duration::from_millis(500);
 /// Where the holder says at which address gateways reach it.
 const LINK: &str = "edge.loco.io/link";
+/// Where the holder says in which pod it is, by its uid.
+const POD: &str = "edge.loco.io/pod";
 
 /// Where the lease is, and who asks for it.
 #[derive(Clone, Debug)]
@@ -34,6 +41,8 @@ pub struct Candidate {
     pub lease: String,
     /// Never used twice: a replica that begins anew is another one.
     pub identity: String,
+    /// The uid of the pod that it is the only container of its name of, if it is in one.
+    pub pod: Option<String>,
     /// Where gateways reach this replica, `HOST:PORT`.
     pub link: String,
 }
@@ -79,14 +88,14 @@ pub async fn elect(api: Api<Lease>, candidate: Candidate, standing: watch::Sende
     let mut seen: Option<Seen> = None;
     loop {
         let sent = Instant::now();
-        let duty = duty(seen.as_ref(), &candidate.identity, sent);
+        let duty = duty(seen.as_ref(), &candidate, sent);
         let called = timeout(CALL, act(&api, &candidate, duty, seen.as_ref())).await;
         let answered = matches!(called, Ok(Ok(_)));
         let next = match called {
             Ok(Ok(lease)) => {
                 let now = Instant::now();
                 note(&mut seen, lease, now);
-                next_round(seen.as_ref(), &candidate.identity, sent, now)
+                next_round(seen.as_ref(), &candidate, sent, now)
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the lease cannot be read or written");
@@ -109,8 +118,8 @@ pub async fn elect(api: Api<Lease>, candidate: Candidate, standing: watch::Sende
 }
 
 /// When to look again: at once where the lease was found to be free, at its end where nobody may renew it.
-fn next_round(seen: Option<&Seen>, identity: &str, sent: Instant, now: Instant) -> Instant {
-    match (duty(seen, identity, now), seen) {
+fn next_round(seen: Option<&Seen>, candidate: &Candidate, sent: Instant, now: Instant) -> Instant {
+    match (duty(seen, candidate, now), seen) {
         (Duty::Take, _) => now,
         (Duty::Look, Some(seen)) => (sent + INTERVAL).min(seen.since + duration(&seen.lease)),
         (Duty::Look, None) | (Duty::Renew, _) => sent + INTERVAL,
@@ -157,11 +166,12 @@ fn stands(before: &Standing, seen: Option<&Seen>, ours: bool, renewed: Option<In
     }
 }
 
-fn duty(seen: Option<&Seen>, identity: &str, now: Instant) -> Duty {
+fn duty(seen: Option<&Seen>, candidate: &Candidate, now: Instant) -> Duty {
     let Some(seen) = seen else { return Duty::Look };
     match holder(&seen.lease) {
         None => Duty::Take,
-        Some(holder) if holder == identity => Duty::Renew,
+        Some(holder) if holder == candidate.identity => Duty::Renew,
+        Some(_) if candidate.pod.is_some() && pod(&seen.lease) == candidate.pod.as_deref() => Duty::Take,
         Some(_) if now >= seen.since + duration(&seen.lease) => Duty::Take,
         Some(_) => Duty::Look,
     }
@@ -220,7 +230,12 @@ fn claim(before: &Lease, candidate: &Candidate, duty: Duty) -> Lease {
     }
     spec.renew_time = Some(now);
     let mut metadata = ObjectMeta { name: Some(candidate.lease.clone()), ..before.metadata.clone() };
-    metadata.annotations.get_or_insert_default().insert(LINK.to_owned(), candidate.link.clone());
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.insert(LINK.to_owned(), candidate.link.clone());
+    match &candidate.pod {
+        Some(pod) => annotations.insert(POD.to_owned(), pod.clone()),
+        None => annotations.remove(POD),
+    };
     Lease { metadata, spec: Some(spec) }
 }
 
@@ -251,6 +266,10 @@ fn epoch(lease: &Lease) -> u64 {
 fn duration(lease: &Lease) -> Duration {
     let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
     seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(DURATION, Duration::from_secs)
+}
+
+fn pod(lease: &Lease) -> Option<&str> {
+    lease.metadata.annotations.as_ref()?.get(POD).map(String::as_str)
 }
 
 fn link(lease: &Lease) -> Option<String> {

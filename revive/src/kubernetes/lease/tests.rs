@@ -3,7 +3,7 @@
 use super::*;
 
 fn candidate(name: &str) -> Candidate {
-    Candidate { lease: "lead".into(), identity: name.into(), link: format!("{name}.test:9902") }
+    Candidate { lease: "lead".into(), identity: name.into(), pod: None, link: format!("{name}.test:9902") }
 }
 
 /// A lease that `name` has taken, in this version.
@@ -22,15 +22,18 @@ fn a_lease_is_over_when_it_has_not_changed_for_as_long_as_it_says() {
     let now = Instant::now();
     let theirs = seen(held("b", "1"), now);
     let just_before = now + DURATION - Duration::from_millis(1);
-    assert_eq!(duty(theirs.as_ref(), "a", just_before), Duty::Look);
-    assert_eq!(duty(theirs.as_ref(), "a", now + DURATION), Duty::Take);
-    assert_eq!(duty(theirs.as_ref(), "b", now + DURATION), Duty::Renew);
+    assert_eq!(duty(theirs.as_ref(), &candidate("a"), just_before), Duty::Look);
+    assert_eq!(duty(theirs.as_ref(), &candidate("a"), now + DURATION), Duty::Take);
+    assert_eq!(duty(theirs.as_ref(), &candidate("b"), now + DURATION), Duty::Renew);
 }
 
 #[test]
 fn nobody_takes_what_they_have_not_looked_at() {
-    assert_eq!(duty(None, "a", Instant::now()), Duty::Look);
-    assert_eq!(duty(seen(Lease::default(), Instant::now()).as_ref(), "a", Instant::now()), Duty::Take);
+    assert_eq!(duty(None, &candidate("a"), Instant::now()), Duty::Look);
+    assert_eq!(
+        duty(seen(Lease::default(), Instant::now()).as_ref(), &candidate("a"), Instant::now()),
+        Duty::Take
+    );
 }
 
 #[test]
@@ -71,9 +74,25 @@ fn one_that_was_not_renewed_leads_until_its_time_is_over_and_no_longer() {
 fn the_next_look_is_at_the_lease_s_end_where_that_comes_first() {
     let now = Instant::now();
     let old = seen(held("b", "1"), now - DURATION + Duration::from_secs(1));
-    assert_eq!(next_round(old.as_ref(), "a", now, now), now + Duration::from_secs(1));
+    assert_eq!(next_round(old.as_ref(), &candidate("a"), now, now), now + Duration::from_secs(1));
     let fresh = seen(held("b", "1"), now);
-    assert_eq!(next_round(fresh.as_ref(), "a", now, now), now + INTERVAL);
-    assert_eq!(next_round(seen(Lease::default(), now).as_ref(), "a", now, now), now);
-    assert_eq!(next_round(fresh.as_ref(), "b", now, now), now + INTERVAL);
+    assert_eq!(next_round(fresh.as_ref(), &candidate("a"), now, now), now + INTERVAL);
+    assert_eq!(next_round(seen(Lease::default(), now).as_ref(), &candidate("a"), now, now), now);
+    assert_eq!(next_round(fresh.as_ref(), &candidate("b"), now, now), now + INTERVAL);
+}
+
+#[test]
+fn who_is_all_that_is_left_of_the_holders_pod_takes_over_at_once() {
+    let within = |name: &str, pod: &str| Candidate { pod: Some(pod.into()), ..candidate(name) };
+    let (now, before) = (Instant::now(), claim(&Lease::default(), &within("a_1", "uid-1"), Duty::Take));
+    let held = seen(before.clone(), now);
+    assert_eq!(duty(held.as_ref(), &within("a_2", "uid-1"), now), Duty::Take);
+    assert_eq!(duty(held.as_ref(), &within("a_1", "uid-1"), now), Duty::Renew);
+    // Of another pod, or in none.
+    assert_eq!(duty(held.as_ref(), &within("b", "uid-2"), now), Duty::Look);
+    assert_eq!(duty(held.as_ref(), &candidate("c"), now), Duty::Look);
+    // Who is in no pod leaves nobody's name behind.
+    let next = claim(&before, &candidate("c"), Duty::Take);
+    assert_eq!(duty(seen(next, now).as_ref(), &within("a_2", "uid-1"), now), Duty::Look);
+    assert_eq!(epoch(&claim(&before, &within("a_2", "uid-1"), Duty::Take)), 2);
 }
