@@ -1,5 +1,8 @@
 //! Apps to put to sleep, as their owners would write them.
 
+/// The kit's app, which speaks gRPC too: methods with Echo in their name send each message back.
+pub(crate) const KIT: &str = "loco.test/app:v1";
+
 /// An app: what runs it, its Service, and its route.
 pub(crate) struct App {
     name: String,
@@ -41,10 +44,10 @@ impl App {
         self
     }
 
-    /// grpc-go's server of its interoperability tests, behind a GRPCRoute.
-    pub(crate) fn grpc(mut self) -> Self {
+    /// Behind a GRPCRoute: grpc-go's server of its interoperability tests, or the kit's app where there is no such server.
+    pub(crate) fn grpc(mut self, image: &str) -> Self {
         self.route = Route::Grpc;
-        self.image = crate::cluster::image("LOCO_GRPC_IMAGE");
+        self.image = image.to_owned();
         self
     }
 
@@ -87,6 +90,7 @@ impl App {
         let variables = variables.collect::<Vec<_>>().join(", ");
         let (arguments, ready) = match self.route {
             Route::Http => ("[]", "httpGet: { path: /readyz, port: http }"),
+            Route::Grpc if *image == KIT => ("[]", "tcpSocket: { port: http }"),
             Route::Grpc => ("[--port=8080]", "tcpSocket: { port: http }"),
         };
         let extra = if *kind == "StatefulSet" { format!("serviceName: {name}") } else { String::new() };

@@ -21,5 +21,7 @@ mod failures;
 mod faults;
 mod installed;
 mod loco;
+mod others;
 mod rights;
 mod sleeping;
+mod troubles;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::apps::App;
+use crate::apps::{App, KIT};
 use crate::client::{Answer, Request, eventually};
 use crate::cluster::{Namespace, is_there};
 use crate::edge::Edge;
@@ -128,12 +128,10 @@ const EMPTY: [u8; 5] = [0; 5];
 
 #[tokio::test]
 async fn a_call_of_grpc_to_a_sleeping_app_is_answered() {
-    if !is_there() || !has_grpc() {
-        return;
-    }
+    let Some((image, method)) = is_there().then(grpc_server).flatten() else { return };
     let (edge, here) = (Edge::any().await, Namespace::new("grpc").await);
-    let app = app(&edge, "grpc", DEEP).grpc();
-    let call = Request::new("POST", &app.host(), "/grpc.testing.TestService/EmptyCall")
+    let app = app(&edge, "grpc", DEEP).grpc(&image);
+    let call = Request::new("POST", &app.host(), method)
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(EMPTY)
@@ -155,14 +153,18 @@ async fn a_call_of_grpc_to_a_sleeping_app_is_answered() {
     assert_eq!(answer.body, EMPTY);
 }
 
-/// Whether there was a Go to build the server with.
+/// An image that speaks gRPC, and a method of it that sends an empty message back.
 #[allow(clippy::print_stderr)] // A test that silently tests nothing is worse than none.
-fn has_grpc() -> bool {
-    let there = std::env::var_os("LOCO_GRPC_IMAGE").is_some();
-    if !there {
-        eprintln!("skipped: no go");
+fn grpc_server() -> Option<(String, &'static str)> {
+    if let Ok(image) = std::env::var("LOCO_GRPC_IMAGE") {
+        let method = if image == KIT { "/loco.test/Echo" } else { "/grpc.testing.TestService/EmptyCall" };
+        return Some((image, method));
     }
-    there
+    if std::env::var("LOCO_APP_IMAGE").is_ok_and(|image| image == KIT) {
+        return Some((KIT.to_owned(), "/loco.test/Echo"));
+    }
+    eprintln!("skipped: no go, and not the kit's app");
+    None
 }
 
 #[tokio::test]
