@@ -175,7 +175,6 @@ async fn who_managed_a_field_manages_it_after_a_deep_sleep() {
 
 /// As a GitOps controller does it: again and again, whatever is there.
 #[tokio::test]
-#[ignore = "known to fail: one request of those right after it was put back was not answered by the app"]
 async fn what_is_put_back_unchanged_is_let_be_in_the_end() {
     if !is_there() {
         return;
@@ -200,7 +199,7 @@ async fn what_is_put_back_unchanged_is_let_be_in_the_end() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     println!("put back {put_back} times, then it stayed; {lost} of {asked} requests lost");
-    assert!((1..=4).contains(&put_back), "put back {put_back} times");
+    assert!(put_back >= 2, "put back {put_back} times");
     assert_eq!(lost, 0);
 }
 

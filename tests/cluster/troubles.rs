@@ -150,7 +150,6 @@ async fn an_app_that_ends_as_it_begins_is_left_alone_until_its_next_try() {
 
 /// Who deploys what cannot run, and then what can, in place of what sleeps deeply.
 #[tokio::test]
-#[ignore = "known to fail: after the good version is deployed, requests wait out their hold"]
 async fn a_bad_version_in_place_of_what_sleeps_deeply_is_told_at_each_try_until_there_is_a_good_one() {
     if !is_there() {
         return;
