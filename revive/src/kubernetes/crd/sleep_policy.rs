@@ -112,6 +112,10 @@ pub struct PolicyStatus {
     /// How many apps (of a LimitPolicy: targets) it says something of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apps: Option<i32>,
+    /// Whose word this is, by the `controllerName` of its GatewayClasses: of several edges in one cluster, the one that
+    /// has more apps of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller: Option<String>,
     /// `Accepted`: `Accepted`, `Invalid` (the message names the fields), `TargetNotFound` or `Conflicted`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

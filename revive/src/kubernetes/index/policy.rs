@@ -28,6 +28,8 @@ pub struct Policy<Target, Says> {
 pub struct PolicyStatus {
     /// How many apps, or targets, it says something of.
     pub apps: Option<i32>,
+    /// The edge that says it, by its controller's name.
+    pub controller: Option<Box<str>>,
     /// Whether it can be used.
     pub conditions: Vec<Condition>,
 }

@@ -64,12 +64,12 @@ pub fn writes(index: &Index, statuses: &Statuses, controller: &str) -> Vec<Write
     }
     for policy in index.sleep_policies.iter() {
         let said = statuses.sleep_policies.get(&policy.meta.key);
-        let status = of_policy(&policy.status, said);
+        let status = of_policy(&policy.status, said, controller);
         writes.extend(status.map(|status| write(Kind::SleepPolicy, &policy.meta, status)));
     }
     for policy in index.limit_policies.iter() {
         let said = statuses.limit_policies.get(&policy.meta.key);
-        let status = of_policy(&policy.status, said);
+        let status = of_policy(&policy.status, said, controller);
         writes.extend(status.map(|status| write(Kind::LimitPolicy, &policy.meta, status)));
     }
     writes
@@ -127,11 +127,26 @@ fn of_route(route: &Route, said: Option<&RouteSaid>, controller: &str) -> Option
     Some(json!({ "parents": parents }))
 }
 
-fn of_policy(shown: &PolicyStatus, said: Option<&PolicySaid>) -> Option<Value> {
+fn of_policy(shown: &PolicyStatus, said: Option<&PolicySaid>, controller: &str) -> Option<Value> {
     let said = said?;
+    if !has_the_word(shown, said, controller) {
+        return None;
+    }
     let conditions = conditions(&shown.conditions, &said.conditions, said.generation);
-    let same = conditions == shown.conditions && shown.apps == Some(said.apps);
-    (!same).then(|| json!({ "apps": said.apps, "conditions": conditions }))
+    let same = conditions == shown.conditions
+        && shown.apps == Some(said.apps)
+        && shown.controller.as_deref() == Some(controller);
+    (!same).then(|| json!({ "apps": said.apps, "controller": controller, "conditions": conditions }))
+}
+
+/// A policy has one status, and every edge of a cluster sees it. Were each to say its own, they would write in turns, as
+/// fast as they may: the one with more apps of it speaks, else the one whose name comes first. What another has said of
+/// an earlier generation binds nobody.
+fn has_the_word(shown: &PolicyStatus, said: &PolicySaid, controller: &str) -> bool {
+    let Some(other) = shown.controller.as_deref().filter(|other| *other != controller) else { return true };
+    let is_old = shown.conditions.iter().any(|shown| shown.observed_generation < Some(said.generation));
+    let (ours, theirs) = (said.apps, shown.apps.unwrap_or_default());
+    is_old || ours > theirs || (ours == theirs && controller < other)
 }
 
 /// What is said, then what others say. The time of a condition is that of its last change of status: one that has not

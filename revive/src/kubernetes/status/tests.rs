@@ -103,3 +103,31 @@ fn what_others_say_stays() {
     assert_eq!(write.status["parents"].as_array().map(Vec::len), Some(1));
     assert_eq!(with(&elsewhere, json!([theirs])), None);
 }
+
+/// What an edge of this name would write of the policy, if it shows this.
+fn of_policy(text: &str, shown: &Value, controller: &str) -> Option<Value> {
+    let mut index = Index::default();
+    for mut object in objects(text) {
+        if object["kind"] == "SleepPolicy" {
+            object["status"] = shown.clone();
+        }
+        index.apply(read(object, &settings()).unwrap());
+    }
+    let compiled = compile(&index, &settings(), None);
+    let policy = |write: &Write| write.kind == Kind::SleepPolicy;
+    writes(&index, &compiled.statuses, controller).into_iter().find(policy).map(|write| write.at(NOW))
+}
+
+#[test]
+fn of_two_edges_the_one_with_more_apps_speaks_of_a_policy() {
+    let (has_it, has_none) = (world(), world().replace("parentRefs: [{name: edge,", "parentRefs: [{name: other,"));
+    let apart = json!({ "conditions": [] });
+    let (most, none) = (of_policy(&has_it, &apart, "b").unwrap(), of_policy(&has_none, &apart, "a").unwrap());
+    assert_eq!((&most["apps"], &none["apps"]), (&json!(1), &json!(0)));
+    assert_eq!(of_policy(&has_none, &most, "a"), None, "it has none: the other one's word stays");
+    assert_eq!(of_policy(&has_it, &none, "b").unwrap()["controller"], "b");
+    assert_eq!(of_policy(&has_none, &none, "b"), None, "of equals, the first by name");
+    let old = json!({ "apps": 7, "controller": "b", "conditions": [{ "type": "Accepted", "status": "True", "reason": "Accepted",
+        "message": "", "observedGeneration": -1, "lastTransitionTime": THEN }] });
+    assert!(of_policy(&has_none, &old, "a").is_some(), "what was said of an earlier policy binds nobody");
+}

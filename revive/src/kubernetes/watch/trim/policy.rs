@@ -8,7 +8,8 @@ use crate::kubernetes::index::{Seen, Update};
 
 fn status(of: Option<crd::PolicyStatus>) -> PolicyStatus {
     let status = of.unwrap_or_default();
-    PolicyStatus { apps: status.apps, conditions: conditions(status.conditions) }
+    let controller = status.controller.map(String::into_boxed_str);
+    PolicyStatus { apps: status.apps, controller, conditions: conditions(status.conditions) }
 }
 
 impl Watched for crd::SleepPolicy {
