@@ -1,5 +1,6 @@
 """Both halves as processes of this machine, with certificates, a GatewayClass and a namespace of their own."""
 
+import calendar
 import json
 import os
 import pathlib
@@ -34,9 +35,7 @@ class Edge:
             settings = f'region = "test"\nenvironment = "bench"\n{self.settings}'
             (self.directory / "loco-edge.toml").write_text(settings)
             self.objects()
-            self.begin("revive", [f"--link={shown(self.link)}"])
-            self.begin("gateway", [f"--listen=80={shown(self.listen)}", f"--revive={shown(self.link)}", "--state=state"])
-            # A new leader puts nobody to sleep for 12 s.
+            self.begin_both()
             until(30, "the link", lambda: self.figure("gateway", "loco_edge_link_attached"))
         except BaseException:
             self.__exit__()
@@ -44,13 +43,7 @@ class Edge:
         return self
 
     def __exit__(self, *_):
-        for child in reversed(self.children.values()):
-            child.send_signal(signal.SIGTERM)
-        for child in self.children.values():
-            try:
-                child.wait(15)
-            except subprocess.TimeoutExpired:
-                child.kill()
+        self.end_both()
         self.api.delete(f"/apis/gateway.networking.k8s.io/v1/gatewayclasses/{self.name}")
         self.api.delete(f"/api/v1/namespaces/{self.name}")
         self.kept.cleanup()
@@ -68,6 +61,29 @@ class Edge:
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "edge"},
             "spec": {"gatewayClassName": self.name, "listeners": [
                 {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}]}})
+
+    def begin_both(self):
+        self.begin("revive", [f"--link={shown(self.link)}"])
+        self.begin("gateway", [f"--listen=80={shown(self.listen)}", f"--revive={shown(self.link)}", "--state=state"])
+
+    def end_both(self):
+        for child in reversed(self.children.values()):
+            child.send_signal(signal.SIGTERM)
+        for child in self.children.values():
+            try:
+                child.wait(15)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        self.children = {}
+
+    def restart(self):
+        self.end_both()
+        self.begin_both()
+
+    @staticmethod
+    def may_put_to_sleep():
+        """A new leader puts nobody to sleep for 12 s."""
+        time.sleep(12)
 
     def begin(self, half, arguments):
         output = open(self.directory / f"{half}.log", "ab")
@@ -133,7 +149,7 @@ class Edge:
                 yield nanoseconds(said["timestamp"]) - offset, fields["verb"], fields["path"]
 
     def usage(self):
-        """Of each half: resident MiB now, the most since `forget_peak`, CPU seconds."""
+        """Of each half: resident MiB now, the most since `forget_peak`, CPU seconds of each thread."""
         return {half: usage(child.pid) for half, child in self.children.items()}
 
     def forget_peak(self):
@@ -144,17 +160,20 @@ class Edge:
 def usage(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     mib = {key: int(re.search(rf"^{key}:\s+(\d+)", status, re.M)[1]) / 1024 for key in ("VmRSS", "VmHWM")}
-    cpu = 0
-    for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        # Exact, where stat(5) counts ticks of 10 ms.
-        cpu += int((thread / "schedstat").read_text().split()[0]) / 1e9
-    return {"mib": mib["VmRSS"], "peak": mib["VmHWM"], "cpu": cpu}
+    # Exact, where stat(5) counts ticks of 10 ms.
+    threads = {thread.name: int((thread / "schedstat").read_text().split()[0]) / 1e9
+               for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+    return {"mib": mib["VmRSS"], "peak": mib["VmHWM"], "threads": threads}
+
+
+def cpu(before, after):
+    """CPU seconds between two looks at a process, of the threads that are still there."""
+    return sum(spent - before["threads"].get(thread, 0) for thread, spent in after["threads"].items())
 
 
 def nanoseconds(timestamp):
     """Of `2026-01-01T00:00:00.123456Z`."""
     whole, _, part = timestamp.rstrip("Z").partition(".")
-    import calendar
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 10 ** 9 + int(part.ljust(9, "0")[:9])
 
 

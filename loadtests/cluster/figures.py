@@ -141,4 +141,5 @@ def scale(figures):
                 ["CPU at rest, % of a core", ", ".join(f"{half} {value:.2f}" for half, value in at_rest["cpu_percent"].items())],
                 [f"storm: {woken['apps']} apps asked at once", f"{woken['answered']} answered, s p50 / max {two(woken['seconds'], 'max')}"],
                 ["API requests in it, all and for each app", f"{woken['requests']:.0f}, {woken['requests'] / woken['apps']:.1f}"],
+                ["which", ", ".join(f"{what} {count:.0f}" for what, count in sorted(woken["what"].items()))],
                 ["most in one second", f"{woken['most_per_second']:.0f}"]]))

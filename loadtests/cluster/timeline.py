@@ -6,6 +6,7 @@ import time
 
 import apps
 import client
+import figures
 from api import until
 from edge import Edge
 
@@ -74,7 +75,7 @@ class Seen:
 def run(api, program, image, wakes, only):
     found = {}
     with Edge(api, "bench-timeline", program, log="info,revive::kubernetes::sent=debug") as edge:
-        time.sleep(12)
+        edge.may_put_to_sleep()
         for number, (name, depth, token, probe) in enumerate(SCENARIOS):
             if only and only not in name:
                 continue
@@ -148,14 +149,17 @@ def by_hand(api, seen, workload, depth):
     if not seen.arrived.wait(LIMIT):
         raise SystemExit("the floor's pod has no address")
     address = (seen.address["floor"], PORT)
-    while True:
-        try:
-            socket.create_connection(address, 1).close()
-            break
-        except OSError:
-            time.sleep(0.001)
+    until(LIMIT, f"{address} takes connections", lambda: open_now(address), pause=0.001)
     stamps = {**seen.stamps["floor"], "sent": begun, "first": time.monotonic_ns()}
     return steps({**stamps, **clock(client.ask(address, "floor"))}, "first")
+
+
+def open_now(address):
+    try:
+        socket.create_connection(address, 0.2).close()
+    except OSError:
+        return False
+    return True
 
 
 def clock(answer):
@@ -186,6 +190,5 @@ def steps(at, end):
 
 
 def spread(rows):
-    import figures
     return {step: figures.spread([row[step] for row in rows if step in row])
             for step in dict.fromkeys(step for row in rows for step in row)}
