@@ -120,7 +120,8 @@ fn of_policy(text: &str, shown: &Value, controller: &str) -> Option<Value> {
 
 #[test]
 fn of_two_edges_the_one_with_more_apps_speaks_of_a_policy() {
-    let (has_it, has_none) = (world(), world().replace("parentRefs: [{name: edge,", "parentRefs: [{name: other,"));
+    let (has_it, has_none) =
+        (world(), world().replace("parentRefs: [{name: edge,", "parentRefs: [{name: other,"));
     let apart = json!({ "conditions": [] });
     let (most, none) = (of_policy(&has_it, &apart, "b").unwrap(), of_policy(&has_none, &apart, "a").unwrap());
     assert_eq!((&most["apps"], &none["apps"]), (&json!(1), &json!(0)));
