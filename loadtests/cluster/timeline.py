@@ -28,7 +28,6 @@ class Seen:
     def __init__(self, api, where):
         self.where, self.lock = where, threading.Lock()
         self.pods, self.stamps, self.address = {}, {}, {}
-        self.arrived = threading.Event()
         self.watches = [api.watch(f"/api/v1/namespaces/{where}/pods", self.pod),
                         api.watch(apps.deployments(where), self.deployment)]
 
@@ -46,7 +45,6 @@ class Seen:
     def forget(self, name):
         with self.lock:
             self.stamps[name], self.address[name] = {}, None
-        self.arrived.clear()
 
     def deployment(self, change, workload, now):
         if change != "DELETED" and workload["spec"]["replicas"]:
@@ -65,7 +63,6 @@ class Seen:
         if address := pod["status"].get("podIP"):
             self.address[name] = address
             self.stamp(name, "address", now)
-            self.arrived.set()
         return None
 
     def no_pods_of(self, name):
@@ -146,9 +143,7 @@ def by_hand(api, seen, workload, depth):
         apps.scale(api, seen.where, "floor", 1)
     else:
         api.call("POST", apps.deployments(seen.where), workload)
-    if not seen.arrived.wait(LIMIT):
-        raise SystemExit("the floor's pod has no address")
-    address = (seen.address["floor"], PORT)
+    address = (until(LIMIT, "the floor's pod has an address", lambda: seen.address.get("floor"), pause=0.001), PORT)
     until(LIMIT, f"{address} takes connections", lambda: open_now(address), pause=0.001)
     stamps = {**seen.stamps["floor"], "sent": begun, "first": time.monotonic_ns()}
     return steps({**stamps, **clock(client.ask(address, "floor"))}, "first")
