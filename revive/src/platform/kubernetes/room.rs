@@ -20,7 +20,7 @@ use crate::kubernetes::room::{self, Asked, Lacks, Nodes, Promised};
 const PROMISED: Duration = Duration::from_secs(20);
 
 /// Room on a cluster; of one of which nothing is known (`default`), there is enough. Promises are as many as there are wakes
-/// in [`PROMISED`].
+/// in `PROMISED`.
 #[derive(Debug, Default)]
 pub struct Room {
     view: View,
