@@ -78,12 +78,18 @@ pub enum Brake {
         /// By how much, either way.
         seconds: u64,
     },
+    /// The app is in the hours of its schedule.
+    #[error("it is in its hours: its schedule keeps it awake until {until}")]
+    InHours {
+        /// When they end.
+        until: UnixMillis,
+    },
 }
 
 impl Brake {
     /// All codes.
-    pub const CODES: [&str; 5] =
-        ["sleep-paused", "workspace-sleep-paused", "removal-cap", "removal-stop", "clock-step"];
+    pub const CODES: [&str; 6] =
+        ["sleep-paused", "workspace-sleep-paused", "removal-cap", "removal-stop", "clock-step", "in-hours"];
 
     /// The code, one of [`CODES`](Self::CODES), in answers, in the API, in metrics and in logs.
     pub fn code(&self) -> &'static str {
@@ -93,6 +99,7 @@ impl Brake {
             Self::RemovalCap { .. } => "removal-cap",
             Self::RemovalStop { .. } => "removal-stop",
             Self::ClockStep { .. } => "clock-step",
+            Self::InHours { .. } => "in-hours",
         }
     }
 }

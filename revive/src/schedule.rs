@@ -10,7 +10,7 @@ use jiff::{Span, Timestamp, Zoned};
 const DAYS: std::ops::RangeInclusive<i64> = -1..=7;
 
 /// Hours of some days, by one clock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hours {
     /// The days on which they begin.
     days: Vec<Weekday>,

@@ -96,6 +96,9 @@ impl Screen {
                 format!("{}{}, {at}", text(failure, "code"), exit.unwrap_or_default())
             }
         };
+        let condition =
+            |condition: &Value| format!("{}: {}", text(condition, "type"), text(condition, "message"));
+        let kept: Vec<String> = each(app, "conditions").map(condition).collect();
         self.pairs(vec![
             ("app", Cell::new(text(app, "name"), Look::Head)),
             ("state", state(app)),
@@ -108,6 +111,7 @@ impl Screen {
             ("last used", self.ago(&app["last_activity"]).into()),
             ("last wake", wake.into()),
             ("last failure", failure.into()),
+            ("kept awake", if kept.is_empty() { "–".to_owned() } else { kept.join("; ") }.into()),
             ("pid", number(&app["pid"]).into()),
         ])
     }
@@ -123,7 +127,11 @@ impl Screen {
             Value::Null => String::new(),
             stopped => brake(stopped),
         };
-        let on = each(answer, "pauses").map(pause).collect::<String>() + &stopped;
+        let hours = match answer["in_hours"].as_u64() {
+            None | Some(0) => String::new(),
+            Some(apps) => format!("in-hours: {apps} apps are in their hours\n"),
+        };
+        let on = each(answer, "pauses").map(pause).collect::<String>() + &hours + &stopped;
         let on = if on.is_empty() { "no brake is on\n".to_owned() } else { on };
         format!("{on}removed within the last hour: {}\n", removals["within_the_hour"])
     }

@@ -161,6 +161,7 @@ pub(super) fn model(loaded: &Loaded, ports: &Ports) -> Model {
         urls: urls(&loaded.apps, ports.listen.port()),
         standings: HashMap::new(),
         companions: HashMap::new(),
+        hours: HashMap::new(),
         rules: Rule::of_apps(loaded.apps.iter().map(|app| &**app)),
         settings: loaded.settings.revive.clone(),
         drain: loaded.settings.gateway.drain_timeout,

@@ -247,6 +247,7 @@ impl Driver {
             return self.tell_sleeper(id, sleeper, verdict);
         }
         record.undone.forget();
+        record.within = record.within.put_down();
         record.sleepers.push(sleeper);
         record.quiesce.idle_since = None;
         self.happen(id, Event::Sleep { depth, round });

@@ -14,6 +14,8 @@ use crate::clock;
 pub struct BrakesView {
     /// The pauses of sleep, that of all apps first.
     pub pauses: Vec<PauseView>,
+    /// Apps that are in the hours of their schedules, and therefore kept awake.
+    pub in_hours: usize,
     /// What is removed by itself.
     pub removals: RemovalsView,
 }
@@ -74,6 +76,7 @@ impl Driver {
         let brake = self.guard.brake(now).map(BrakeView::from);
         BrakesView {
             pauses,
+            in_hours: self.apps.values().filter_map(|record| record.within.brake()).count(),
             removals: RemovalsView { within_the_hour: self.guard.within_the_hour(now), brake },
         }
     }
@@ -81,7 +84,8 @@ impl Driver {
     /// The brakes that are on.
     pub(super) fn brakes_on(&mut self) -> Vec<Brake> {
         let pauses = self.brakes.pauses().map(|(scope, pause)| pause_of(scope, pause));
-        pauses.chain(self.guard.brake(clock::now())).collect()
+        let hours = self.apps.values().filter_map(|record| record.within.brake());
+        pauses.chain(hours).chain(self.guard.brake(clock::now())).collect()
     }
 
     /// Whoever has forgotten a pause of an earlier run would look long for why nothing sleeps.
@@ -151,6 +155,7 @@ impl Driver {
     pub(super) fn may_sleep(&mut self, id: &AppId, depth: Depth) -> Result<(), Brake> {
         if let Some(record) = self.apps.get(id) {
             self.brakes.allows_sleep(&record.app.tenant)?;
+            record.within.brake().map_or(Ok(()), Err)?;
         }
         match depth {
             Depth::Light => Ok(()),

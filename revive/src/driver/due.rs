@@ -1,6 +1,6 @@
 //! What is due: the deadlines of states, and the ends of idle times.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use config::model::AppId;
 
@@ -10,6 +10,9 @@ use crate::clock;
 use crate::idle;
 use crate::lifecycle::Event;
 use crate::tell::tell;
+
+/// How long an app is left alone that is in its hours; less if they end.
+const IN_HOURS: Duration = Duration::from_hours(24);
 
 impl Driver {
     /// Sets the app's timer to what is next: a deadline of its state, or the end of its idle time.
@@ -30,6 +33,7 @@ impl Driver {
             self.estimates_at,
             self.used_at,
             self.leases.next(),
+            self.timetable.next(),
         ];
         own.into_iter().flatten().min()
     }
@@ -43,6 +47,9 @@ impl Driver {
         }
         if self.used_at.is_some_and(|at| at <= now) {
             self.write_down_used();
+        }
+        if self.timetable.next().is_some_and(|at| at <= now) {
+            self.keep_hours();
         }
         while let Some(id) = self.timers.pop(now) {
             let Some(record) = self.apps.get_mut(&id) else { continue };
@@ -93,7 +100,15 @@ impl Driver {
     fn keep_awake(&mut self, id: &AppId, brake: &Brake, now: Instant) {
         let Some(record) = self.apps.get_mut(id) else { return };
         tell!(debug, &record.app, brake = brake.code(), "kept awake");
-        record.not_before = Some(now + KEPT_AWAKE);
+        let time = match brake {
+            Brake::SleepPaused { .. }
+            | Brake::RemovalCap { .. }
+            | Brake::RemovalStop { .. }
+            | Brake::ClockStep { .. } => KEPT_AWAKE,
+            // Whoever sees them end looks at the app.
+            Brake::InHours { .. } => IN_HOURS,
+        };
+        record.not_before = Some(now + time);
         self.schedule(id, now);
     }
 }

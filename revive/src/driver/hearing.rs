@@ -38,11 +38,17 @@ impl Driver {
         self.happen(id, Event::Wanted(Demand::Request));
     }
 
-    /// Nobody waits at this gateway any more; perhaps they do at another.
+    /// Nobody waits at this gateway any more; perhaps they do at another, and its hours want an
+    /// app in any case.
     pub(super) fn unwanted(&mut self, gateway: GatewayId, id: &AppId) {
         let Some(record) = self.apps.get_mut(id) else { return };
         record.wanted_by.remove(&gateway);
-        if record.wanted_by.is_empty() {
+        if !record.wanted_by.is_empty() {
+            return;
+        }
+        if record.within.is_due() {
+            self.admission.waiters(id, record.waiters());
+        } else {
             self.happen(id, Event::Unwanted);
         }
     }

@@ -13,6 +13,7 @@ pub mod braking;
 mod companions;
 mod due;
 mod hearing;
+mod hours;
 pub mod leases;
 pub mod limiting;
 mod quiesce;
@@ -39,6 +40,7 @@ use tokio::sync::{mpsc, watch};
 pub use ask::{Ask, Handle};
 use companions::Companions;
 use due::sleep_until;
+use hours::Timetable;
 use leases::Leases;
 pub use record::NotAsleep;
 use record::{Life, Record};
@@ -115,6 +117,7 @@ pub struct Driver {
     /// Which requests go where.
     rules: Vec<Arc<Rule>>,
     companions: Companions,
+    timetable: Timetable,
     generation: u64,
     rounds: u64,
     settings: settings::Revive,
@@ -141,7 +144,7 @@ impl Driver {
     pub fn new(parts: Parts) -> (Self, Handle) {
         let now = (clock::now(), (parts.wall)());
         let stored: HashMap<_, _> = parts.stored.apps.into_iter().map(|row| (row.id.clone(), row)).collect();
-        let Model { apps, ports, urls, standings, rules, companions, settings, drain } = parts.model;
+        let Model { apps, ports, urls, standings, rules, companions, hours, settings, drain } = parts.model;
         let records = apps.into_iter().map(|app| {
             let mut record = Record::new(app.clone(), stored.get(&app.id), now);
             record.port = ports.get(&app.id).copied();
@@ -164,6 +167,7 @@ impl Driver {
             sleeps_from: now.0 + parts.sleepless,
             rules,
             companions: Companions::new(companions),
+            timetable: Timetable::new(hours, now.0),
             generation: 1,
             rounds: 0,
             settings,
@@ -313,6 +317,7 @@ impl Driver {
             return;
         }
         record.since = clocks;
+        record.within = record.within.after(&after);
         match &after {
             State::Draining(_) => {}
             State::Down { depth: Depth::Deep, .. } => self.guard.removed(id, now),

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::KEPT_AWAKE;
+use super::hours::Within;
 use super::reload::Successor;
 use crate::brakes::{Sticks, Undone};
 use crate::idle::Usage;
@@ -58,6 +59,8 @@ pub(super) struct Record {
     pub pid: Option<(Instance, u32)>,
     /// Gateways that have not yet said that they hold its requests, and what the others said.
     pub quiesce: Quiesce,
+    /// How it stands to its hours.
+    pub within: Within,
     /// Admins who wait for it to sleep.
     pub sleepers: Vec<Sleeper>,
     /// It was due to sleep, and something kept it awake: not to be tried again before.
@@ -220,6 +223,7 @@ impl Record {
             exit: None,
             pid: None,
             quiesce: Quiesce::default(),
+            within: Within::default(),
             sleepers: Vec::new(),
             not_before: None,
             timer: None,
@@ -342,9 +346,10 @@ impl Record {
     }
 
     /// How many wait for it, as far as its place in the line of wakes is concerned: also who does not wait here but comes
-    /// back, a visitor with the waiting page, an admin.
+    /// back, a visitor with the waiting page, an admin. Its hours are nobody, and give way to whoever waits.
     pub(super) fn waiters(&self) -> u32 {
         match self.state() {
+            Some(State::Waking(_)) if self.within.is_due() && self.wanted_by.is_empty() => self.held(),
             Some(State::Waking(waking)) if waking.unwanted_since.is_none() => self.held().max(1),
             _ => self.held(),
         }

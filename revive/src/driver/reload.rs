@@ -22,6 +22,7 @@ use super::record::{Life, Record, Runner, runner};
 use crate::clock;
 use crate::lifecycle::{Aim, Draining, Event, State};
 use crate::platform::{Command, Standing};
+use crate::schedule::Hours;
 use crate::tell::tell;
 
 /// All apps, and what goes with them.
@@ -39,6 +40,8 @@ pub struct Model {
     pub rules: Vec<Arc<Rule>>,
     /// Which apps an app needs: they are woken with it.
     pub companions: HashMap<AppId, Vec<AppId>>,
+    /// In which hours an app is awake, asked for or not. Only those for which it is said.
+    pub hours: HashMap<AppId, Vec<Hours>>,
     /// Settings.
     pub settings: settings::Revive,
     /// How long what is open at an app may take to end, before it is changed or ended.
@@ -68,8 +71,10 @@ pub(super) struct Successor {
 impl Driver {
     /// From now on there are these apps, and no others.
     pub(super) fn reload(&mut self, model: Model) -> Reloaded {
-        let Model { apps, mut ports, mut urls, mut standings, rules, companions, settings, drain } = model;
+        let Model { apps, mut ports, mut urls, mut standings, rules, companions, hours, settings, drain } =
+            model;
         self.companions.replace(companions);
+        self.timetable.replace(hours, clock::now());
         self.admission.resize(settings.wake_slots());
         (self.settings, self.drain) = (settings, drain);
         let rules = std::mem::replace(&mut self.rules, rules);
@@ -112,6 +117,7 @@ impl Driver {
         tell!(debug, &record.app, "added");
         self.store.save_app(record.row(now));
         self.apps.insert(id.clone(), record);
+        self.timetable.begins(&id, now.0);
         self.gateways.publish(&id);
         if let Some(standing) = standing {
             self.begins(&id, standing);

@@ -162,7 +162,7 @@ impl Driver {
     }
 
     /// Shows people how the app is now.
-    fn show(&self, id: &AppId) {
+    pub(super) fn show(&self, id: &AppId) {
         if let Some(record) = self.apps.get(id) {
             self.store.show_app(super::view::view(record, (clock::now(), (self.wall)())));
         }

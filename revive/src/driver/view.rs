@@ -93,7 +93,7 @@ pub struct FailureView {
 /// Something that keeps an app from sleeping as its policy says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConditionView {
-    /// `WouldLoseData` or `UndoneBy`.
+    /// `WouldLoseData`, `UndoneBy` or `InHours`.
     pub r#type: &'static str,
     /// What it means for this app.
     pub message: String,
@@ -195,7 +195,9 @@ fn conditions(record: &Record) -> Vec<ConditionView> {
         Sticks::Nothing => Some("started again, unchanged, each time it fell asleep: it stays awake"),
     };
     let undone = undone.map(|message| ConditionView { r#type: "UndoneBy", message: message.to_owned() });
-    loss.into_iter().chain(undone).collect()
+    let hours = record.within.brake();
+    let hours = hours.map(|brake| ConditionView { r#type: "InHours", message: brake.to_string() });
+    loss.into_iter().chain(undone).chain(hours).collect()
 }
 
 fn failure_view(last: LastFailure) -> FailureView {

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::compile::Compiled;
 use super::compiler::View;
+use super::crd::Hours;
 use super::keep::Before;
 use crate::brakes::{RemovalGuard, RemovalLimits};
 use crate::driver::reload::Model;
@@ -22,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::platform::kubernetes::room::Room;
 use crate::platform::kubernetes::{self as platform, Access, KubernetesPlatform, Requests, Teller, indexed};
 use crate::publish::Attachment;
+use crate::schedule;
 use crate::store::{Keep, LoadedApps};
 
 /// For so long nobody is put to sleep by a new leader: gateways may rely on a lease of the one before.
@@ -148,9 +150,15 @@ fn model(compiled: &Compiled, settings: &settings::Revive, drain: Duration) -> M
         standings: compiled.standings.iter().map(|(id, standing)| (id.clone(), standing.clone())).collect(),
         rules: compiled.rules.clone(),
         companions: compiled.companions.iter().map(|(id, needs)| (id.clone(), needs.clone())).collect(),
+        hours: compiled.hours.iter().map(|(id, hours)| (id.clone(), reckoned(id, hours))).collect(),
         settings: settings.clone(),
         drain,
     }
+}
+
+fn reckoned(id: &AppId, hours: &[Hours]) -> Vec<schedule::Hours> {
+    let one = |hours: &Hours| hours.reckoned().inspect_err(|error| tracing::warn!(app = %id, "{error}")).ok();
+    hours.iter().filter_map(one).collect()
 }
 
 /// Where visitors find each app: its first host and path. Behind a load balancer only the host is sure.

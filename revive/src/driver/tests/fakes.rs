@@ -40,6 +40,8 @@ pub(super) const REMOVE: Duration = Duration::from_secs(300);
 
 /// How long a new leader puts nothing to sleep.
 pub(super) const SLEEPLESS: Duration = Duration::from_secs(12);
+/// When it all begins, by the wall clock: a Monday, 06:00 UTC.
+pub(super) const BEGAN: Duration = Duration::from_secs(1_795_413_600);
 /// How long what is open may take to end.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);
 
@@ -190,7 +192,7 @@ impl Edge {
         let store = Writer::spawn(Store::open(state.path()).unwrap()).unwrap();
         let (submit, commands) = mpsc::unbounded_channel();
         let (reports, reported) = mpsc::unbounded_channel();
-        let (began, began_wall) = (clock::now(), SystemTime::now());
+        let (began, began_wall) = (clock::now(), SystemTime::UNIX_EPOCH + BEGAN);
         let clock_step = Arc::new(AtomicU64::new(0));
         let step = clock_step.clone();
         let (driver, handle) = Driver::new(Parts {

@@ -9,6 +9,7 @@ mod companions;
 mod crashing;
 mod fakes;
 mod found;
+mod hours;
 mod idle;
 mod limits;
 mod links;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mistake::Mistakes;
-use crate::schedule::UnknownZone;
+use crate::schedule::{self, UnknownZone};
 
 /// Hours of some days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -72,6 +72,18 @@ pub struct Hours {
     pub to: u16,
     /// A name of the time zone database.
     pub time_zone: Box<str>,
+}
+
+impl Hours {
+    /// As they are reckoned with.
+    ///
+    /// # Errors
+    /// Where there is no such time zone any more.
+    pub fn reckoned(&self) -> Result<schedule::Hours, UnknownZone> {
+        let week = (0_u8..).zip(Day::ALL);
+        let days: Vec<u8> = week.filter(|(_, day)| self.days.contains(day)).map(|(at, _)| at).collect();
+        schedule::Hours::new(&days, self.from, self.to, &self.time_zone)
+    }
 }
 
 impl HoursSpec {
