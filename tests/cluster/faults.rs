@@ -144,6 +144,15 @@ async fn many_to_one_sleeping_app_are_one_wake() {
     assert_eq!(created(&here).await.len(), pods + 1, "one pod");
 }
 
+/// By its own word.
+async fn until_standby_leads(edge: &mut Edge) {
+    eventually(PATIENCE * 2, "the standby leads", async || {
+        let log = edge.halves().log(Half::Standby);
+        if log.contains("Leads") { Ok(()) } else { Err(log) }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_next_leader_finishes_a_wake() {
     if !is_there() {
@@ -162,6 +171,8 @@ async fn the_next_leader_finishes_a_wake() {
     until_held(&mut edge, 20).await;
     edge.halves().kill(Half::Revive);
     let killed = Instant::now();
+    until_standby_leads(&mut edge).await;
+    println!("the standby leads after {:?}", killed.elapsed());
     for crowd in crowds {
         crowd.all_answered().await;
     }
