@@ -68,6 +68,31 @@ async fn an_app_without_replicas_comes_back_for_a_request() {
 }
 
 #[tokio::test]
+async fn an_app_comes_up_unasked_in_its_hours_and_sleeps_after_them() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::any().await, Namespace::new("hours").await);
+    let app = app(&edge, "hours", DEEP);
+    deployed(&edge, &here, &app).await;
+    until_deep(&here, &app).await;
+    let (kind, name) = app.workload();
+    let schedule = async |hours: &str| {
+        let patch = format!("{{\"spec\": {{\"schedule\": {hours}}}}}");
+        let patched = here.kubectl(&["patch", "sleeppolicy", name, "--type=merge", "-p", &patch]).await;
+        patched.unwrap_or_else(|error| panic!("{error}"));
+    };
+    schedule("[{\"from\": \"00:00\", \"to\": \"24:00\"}]").await;
+    eventually(TO_SLEEP, "a pod that is ready", async || match here.object(kind, name).await {
+        Some(workload) if workload["status"]["readyReplicas"] == 1 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    schedule("null").await;
+    until_deep(&here, &app).await;
+}
+
+#[tokio::test]
 async fn a_deployment_that_is_gone_comes_back_for_a_request() {
     if !is_there() {
         return;
