@@ -175,7 +175,6 @@ async fn who_managed_a_field_manages_it_after_a_deep_sleep() {
 
 /// As a GitOps controller does it: again and again, whatever is there.
 #[tokio::test]
-#[ignore = "known to fail: asked for after each time that it is put back, it sleeps again and again"]
 async fn what_is_put_back_unchanged_is_let_be_in_the_end() {
     if !is_there() {
         return;
@@ -186,7 +185,7 @@ async fn what_is_put_back_unchanged_is_let_be_in_the_end() {
     let (mut since, mut put_back, mut asked, mut lost) = (Instant::now(), 0, 0, 0);
     let begun = Instant::now();
     while since.elapsed() < STAYS {
-        assert!(begun.elapsed() < TO_SLEEP * 2, "it sleeps again and again: put back {put_back} times");
+        assert!(begun.elapsed() < TO_SLEEP, "it sleeps again and again: put back {put_back} times");
         if replicas(&here, &app).await != Some(1) {
             // It may go between kubectl's look and its write: the next round is as good.
             if here.apply(&app.workload_yaml()).await.is_err() {
@@ -200,7 +199,7 @@ async fn what_is_put_back_unchanged_is_let_be_in_the_end() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     println!("put back {put_back} times, then it stayed; {lost} of {asked} requests lost");
-    assert!(put_back >= 2, "put back {put_back} times");
+    assert!((2..=3).contains(&put_back), "put back {put_back} times");
     assert_eq!(lost, 0);
 }
 

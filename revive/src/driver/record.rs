@@ -13,12 +13,13 @@ use tokio::sync::oneshot;
 use super::KEPT_AWAKE;
 use super::hours::Within;
 use super::reload::Successor;
-use crate::brakes::{Sticks, Undone};
+use crate::brakes::{PutBack, Sticks, Undone};
 use crate::idle::Usage;
 use crate::lifecycle::{Failed, Remains, Retry, State, WakeEnded};
 use crate::platform::Exit;
 use crate::publish::GatewayId;
 use crate::store::{AppRow, FailureRun, LastKnown, UnixMillis};
+use crate::tell::tell;
 
 /// One app.
 #[derive(Debug)]
@@ -283,6 +284,16 @@ impl Record {
             policy.remove_after = After::Never;
         }
         policy
+    }
+
+    /// It was put back, from such a sleep.
+    pub(super) fn put_back(&mut self, from: Depth, now: Instant) -> PutBack {
+        let before = self.undone.sticks();
+        let verdict = self.undone.put_back(from, now);
+        if self.undone.sticks() != before {
+            tell!(warn, &self.app, "put back again: it sleeps no deeper than what sticks");
+        }
+        verdict
     }
 
     /// The platform says why it does not come up, or why it did not.

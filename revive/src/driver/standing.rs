@@ -63,10 +63,7 @@ impl Driver {
             return self.gateways.publish(id);
         }
         match standing {
-            Standing::Up { endpoints } => {
-                record.undone.forget();
-                self.appears(id, endpoints);
-            }
+            Standing::Up { endpoints } => self.appears(id, endpoints),
             Standing::Asleep(depth) => self.rests(id, Rest::Asleep(depth)),
             Standing::Nothing => self.rests(id, Rest::Nothing),
             Standing::PutBack => self.put_back(id),
@@ -103,22 +100,20 @@ impl Driver {
             Some(State::Down { depth, .. }) => *depth,
             // What failed was put down, too.
             Some(State::Failed(_)) => Depth::Light,
+            // It is wanted, too, and stays up. Once it has been told to start, the platform finds what it was put back from.
+            Some(State::Waking(waking)) => {
+                let from = waking.depth;
+                if matches!(waking.step, WakeStep::Queued | WakeStep::Clearing(_)) {
+                    let _it_stays = record.put_back(from, now);
+                }
+                return self.appears(id, [].into());
+            }
             Some(
-                State::Awake(_)
-                | State::Draining(_)
-                | State::Paused(_)
-                | State::Absent
-                | State::Waking(_)
-                | State::Gone { .. },
+                State::Awake(_) | State::Draining(_) | State::Paused(_) | State::Absent | State::Gone { .. },
             )
             | None => return self.appears(id, [].into()),
         };
-        let before = record.undone.sticks();
-        let verdict = record.undone.put_back(from, now);
-        if record.undone.sticks() != before {
-            tell!(warn, &record.app, "put back again: it sleeps no deeper than what sticks");
-        }
-        match verdict {
+        match record.put_back(from, now) {
             PutBack::StaysUp => self.appears(id, [].into()),
             PutBack::Again(depth) => {
                 if let Some(instance) = self.next_instance(id) {
@@ -156,6 +151,11 @@ impl Driver {
             Note::Why(failure, words) => record.because(failure, shortened(words)),
             Note::WouldLoseData(depth, what) => record.loss = Some(Loss { depth, what: shortened(what) }),
             Note::LosesNothing => record.loss = None,
+            Note::PutBack(from) => {
+                // Somebody wants it: whatever is to be done, it stays up for now.
+                let _it_stays = record.put_back(from, now);
+            }
+            Note::Deployed => record.undone.forget(),
         }
         self.schedule(id, now);
         self.show(id);

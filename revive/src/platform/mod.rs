@@ -170,6 +170,10 @@ pub enum Note {
     WouldLoseData(Depth, String),
     /// No sleep of it would lose data, or no longer.
     LosesNothing,
+    /// From such a sleep it had been put back, unchanged ([`Standing::PutBack`]), when it was told to start.
+    PutBack(Depth),
+    /// What is to run is not what was to run before, asleep or not.
+    Deployed,
 }
 
 /// What a platform makes of light sleep.

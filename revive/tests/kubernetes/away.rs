@@ -32,6 +32,7 @@ impl Sight for Asleep {
             uid: "u".into(),
             generation: 2,
             replicas: 0,
+            version: 0,
             leaving: false,
             pull_secrets: self.0.clone(),
         })

@@ -4,8 +4,8 @@ use axum::http::Method;
 use config::link::{Depth, Instance};
 use config::model::Source;
 use config::model::WorkloadKind::Deployment;
-use revive::platform::{Command, Event, Platform as _, Rest, Standing};
-use serde_json::json;
+use revive::platform::{Command, Event, Note, Platform as _, Report, Rest, Standing};
+use serde_json::{Value, json};
 
 use crate::rig::{an_app, pod, workload};
 use crate::toy::Toy;
@@ -79,6 +79,66 @@ async fn an_app_whose_pods_are_replaced_has_none_for_a_while_and_is_followed_on(
     toy.see();
     let rest = Rest::Asleep(Depth::Light);
     toy.happens(1, |event| (*event == Event::PutDown(rest)).then_some(())).await;
+}
+
+/// As `kubectl apply` does it once more, after its replicas were taken away, or all of it.
+fn applied(version: &str) -> Value {
+    let env = json!([{ "name": "V", "value": version }]);
+    let mut object = workload(Deployment, "app", 1, pod(json!({ "env": env })));
+    let fields = json!({ "f:spec": { "f:replicas": {}, "f:template": {} } });
+    object["metadata"]["managedFields"] =
+        json!([{ "manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": fields }]);
+    object
+}
+
+/// One that sleeps so, and had this version.
+async fn asleep(depth: Depth, version: &str) -> Toy {
+    let mut toy = Toy::with(1).await;
+    toy.deploy(applied(version));
+    toy.see();
+    toy.adopt(1);
+    toy.pods(&[(1, true)]);
+    toy.happens(1, created).await;
+    toy.platform.submit(Command::Stop { instance: Instance(1), depth });
+    let runs = |object: Value| object["spec"]["replicas"] == 1;
+    toy.until(|toy| !toy.workload().is_some_and(runs)).await;
+    toy.pods(&[]);
+    toy.happens(1, |event| matches!(event, Event::Exited(_)).then_some(())).await;
+    toy.see();
+    toy
+}
+
+#[tokio::test]
+async fn a_wake_tells_that_what_it_was_to_wake_had_been_put_back() {
+    for depth in [Depth::Light, Depth::Deep] {
+        let mut toy = asleep(depth, "1").await;
+        // Both are seen at once.
+        toy.deploy(applied("1"));
+        toy.see();
+        toy.start(2);
+        let put_back = |report: &Report| match report {
+            Report::Noted { note: Note::PutBack(from), .. } => Some(*from),
+            Report::Noted { note: Note::Deployed, .. } => panic!("nobody has deployed anything"),
+            Report::Noted { .. } | Report::Happened { .. } | Report::Stands { .. } => None,
+        };
+        assert_eq!(toy.hears(put_back).await, depth);
+    }
+}
+
+#[tokio::test]
+async fn a_deploy_of_what_sleeps_is_told_whoever_wakes_it() {
+    for depth in [Depth::Light, Depth::Deep] {
+        let mut toy = asleep(depth, "1").await;
+        toy.deploy(applied("2"));
+        toy.see();
+        toy.start(2);
+        let deployed = |report: &Report| match report {
+            Report::Noted { note: Note::Deployed, .. } => Some(()),
+            Report::Noted { note: Note::PutBack(_), .. } => panic!("it is a deploy"),
+            Report::Noted { .. } | Report::Happened { .. } | Report::Stands { .. } => None,
+        };
+        toy.hears(deployed).await;
+    }
 }
 
 #[tokio::test]

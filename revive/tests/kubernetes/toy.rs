@@ -2,6 +2,7 @@
 //! as a test wants. For the moments that a real cluster passes through in milliseconds.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -140,6 +141,15 @@ impl Kept {
     }
 }
 
+/// Of what it asks for, but for how many pods.
+fn hash(object: &Value) -> u64 {
+    let mut spec = object["spec"].clone();
+    spec.as_object_mut().unwrap().remove("replicas");
+    let mut hasher = DefaultHasher::new();
+    spec.to_string().hash(&mut hasher);
+    hasher.finish()
+}
+
 /// RFC 7396.
 fn merge(object: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
@@ -259,6 +269,7 @@ impl Toy {
             uid: text(&object["metadata"]["uid"]),
             generation: object["metadata"]["generation"].as_i64().unwrap(),
             replicas: i32::try_from(object["spec"]["replicas"].as_i64().unwrap()).unwrap(),
+            version: hash(object),
             leaving: false,
             pull_secrets: Vec::new(),
         });

@@ -10,6 +10,7 @@ use super::fakes::{
     Edge, Gateway, IDLE, REMOVE, SLEEPLESS, SOON, app, asleep, awake, failed, id, seconds, settle,
 };
 use crate::driver::NotAsleep;
+use crate::driver::view::AppView;
 use crate::platform::{Event, Exit, Note, Rest, Standing};
 
 const EXITED: Event = Event::Exited(Exit::Unknown);
@@ -215,6 +216,63 @@ async fn what_is_put_back_is_put_down_again_and_then_sleeps_no_deeper_than_what_
     let conditions = edge.view("a").await.conditions;
     assert_eq!(conditions.iter().map(|condition| condition.r#type).collect::<Vec<_>>(), ["UndoneBy"]);
     edge.idles(REMOVE * 2).await;
+}
+
+fn undone_by(view: &AppView) -> bool {
+    view.conditions.iter().any(|condition| condition.r#type == "UndoneBy")
+}
+
+/// Comes up, for somebody who asked for it.
+async fn comes_up(edge: &mut Edge, gateway: &mut Gateway, instance: u64) {
+    edge.report("a", instance, Event::Endpoints(at(&[5])));
+    gateway.sees("a", awake_at(instance, &[5])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_put_back_while_it_is_asked_for_stays_up_after_the_second_time() {
+    let (mut edge, mut gateway) = one_up().await;
+    sleeps(&mut edge, &mut gateway, 1, Depth::Light).await;
+    // The wake finds it so.
+    gateway.wants("a");
+    assert_eq!(edge.command().await, "start a 2");
+    edge.notes("a", Note::PutBack(Depth::Light));
+    comes_up(&mut edge, &mut gateway, 2).await;
+    assert!(!undone_by(&edge.view("a").await));
+    let round = gateway.drains("a", IDLE + SOON).await;
+    gateway.quiesced("a", round, 0);
+    assert_eq!(edge.command().await, "stop 2 light");
+    // It is put back before the pods have gone, and the wake has not begun.
+    gateway.wants("a");
+    settle().await;
+    edge.stands("a", Standing::PutBack);
+    assert_eq!(edge.command().await, "adopt a 3");
+    comes_up(&mut edge, &mut gateway, 3).await;
+    assert!(undone_by(&edge.view("a").await));
+    edge.idles(IDLE * 3).await;
+    // A scale by hand, an eviction: no reason to begin again.
+    edge.stands("a", up(&[6]));
+    edge.idles(IDLE * 3).await;
+    edge.notes("a", Note::Deployed);
+    gateway.drains("a", IDLE + SOON).await;
+    assert!(!undone_by(&edge.view("a").await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_only_made_again_sleeps_lightly_after_the_second_time() {
+    let (mut edge, mut gateway) = one_up().await;
+    for instance in [1, 2] {
+        sleeps(&mut edge, &mut gateway, instance, Depth::Light).await;
+        assert_eq!(edge.command_within(REMOVE).await, "remove a");
+        edge.stands("a", DEEP);
+        gateway.sees("a", asleep(Depth::Deep)).await;
+        gateway.wants("a");
+        assert_eq!(edge.command().await, format!("start a {}", instance + 1));
+        edge.notes("a", Note::PutBack(Depth::Deep));
+        comes_up(&mut edge, &mut gateway, instance + 1).await;
+    }
+    assert!(undone_by(&edge.view("a").await));
+    sleeps(&mut edge, &mut gateway, 3, Depth::Light).await;
+    edge.idles(REMOVE * 3).await;
 }
 
 #[tokio::test(start_paused = true)]

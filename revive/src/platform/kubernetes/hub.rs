@@ -280,6 +280,7 @@ impl Hub {
         if record.as_ref().is_some_and(|record| record.leaving) {
             self.put(place, Job::Bury);
         }
+        self.compare(place);
         let Some(life) = self.lives.get(place) else { return };
         match &life.stage {
             Stage::Without(_) => self.settle(place),
@@ -293,6 +294,17 @@ impl Hub {
                     self.is_back(place);
                 }
             }
+        }
+    }
+
+    /// Says so, if what is to run is not what was.
+    fn compare(&mut self, place: &Place) {
+        let Some(seen) = self.cx.sight.workload(place).filter(|seen| !seen.leaving) else { return };
+        let Some(life) = self.lives.get_mut(place) else { return };
+        let before = life.version.replace(seen.version);
+        if before.is_some_and(|before| before != seen.version) {
+            let app = life.app.id.clone();
+            self.tell(Report::Noted { app, note: Note::Deployed });
         }
     }
 

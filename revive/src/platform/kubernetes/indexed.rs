@@ -131,6 +131,7 @@ impl Sight for Indexed {
             uid: found.meta.uid.to_string(),
             generation: application(&index, place).map_or(found.meta.generation, |one| one.meta.generation),
             replicas: found.replicas,
+            version: found.spec_hash,
             leaving: found.meta.leaving,
             pull_secrets: found.template.pull_secrets.iter().map(ToString::to_string).collect(),
         })

@@ -18,7 +18,7 @@ use super::record::{self, NotCommitted};
 use super::sleep::{self as put_down, Rested};
 use super::standing::{self, How, Judged, Mend};
 use super::trouble::Trouble;
-use super::wake::{self, Kept, NotWoken};
+use super::wake::{self, Found, Kept, NotWoken};
 
 /// The wait before the second try; each is twice as long as the one before, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
@@ -29,7 +29,7 @@ const LONGEST: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) enum Done {
     /// Of `Wake`.
-    Woken(u32, Result<(), NotWoken>),
+    Woken(u32, Result<Found, NotWoken>),
     /// Of `Adopt`.
     Adopted(Result<How, NotCommitted>),
     /// Of `Rest`.

@@ -27,6 +27,8 @@ pub(super) struct Life {
     pub(super) job: Option<Running>,
     pub(super) next: VecDeque<Job>,
     pub(super) kept: Kept,
+    /// What was last seen of what is to run.
+    pub(super) version: Option<u64>,
     /// As of the last time that its standing was settled.
     pub(super) settled: Option<Print>,
     /// Why the last wake failed: its code and the platform's words, until the next one.
@@ -233,6 +235,7 @@ impl Life {
             job: None,
             next: VecDeque::new(),
             kept: Kept::default(),
+            version: None,
             settled: None,
             failed: None,
         }

@@ -58,6 +58,8 @@ pub struct Seen {
     pub generation: i64,
     /// How many pods it asks for.
     pub replicas: i32,
+    /// Two that ask for the same, but for how many pods, have the same.
+    pub version: u64,
     /// Whether it is being deleted.
     pub leaving: bool,
     /// The Secrets with which its images are pulled.

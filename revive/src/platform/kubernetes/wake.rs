@@ -1,7 +1,7 @@
 //! Makes workloads run again. Somebody waits: the request that does it comes first, and the record is set right after it.
 //! Should that be missed, [`super::standing`] finds the workload awake whatever the record says.
 
-use config::link::Failure;
+use config::link::{Depth, Failure};
 use serde_json::Value;
 
 use super::cluster::{Identity, Lane};
@@ -9,6 +9,7 @@ use super::context::Context;
 use super::place::Place;
 use super::record::{self, NotCommitted};
 use super::saved::{self, made_again};
+use super::standing::{How, judge};
 use super::trouble::Trouble;
 use super::{loco, pull, sleep};
 use crate::kubernetes::crd::{RestSpec, SleepRecordSpec};
@@ -58,28 +59,37 @@ impl From<Trouble> for NotWoken {
     }
 }
 
+/// How a wake found what it was to make run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// At rest, or on its way up because somebody wants it to be.
+    AsWanted,
+    /// Put back from such a sleep by something that does not know of it.
+    PutBack(Depth),
+}
+
 /// How often the one who is not us may make and delete it under our hands.
 const TRIES: usize = 4;
 
 /// Makes a workload run that somebody has asked for, if there is room for it: nothing is made that could only wait.
-pub(super) async fn wake(cx: &Context, place: &Place, kept: Kept) -> Result<(), NotWoken> {
+pub(super) async fn wake(cx: &Context, place: &Place, kept: Kept) -> Result<Found, NotWoken> {
     let runs = cx.sight.workload(place).is_some_and(|seen| !seen.leaving && seen.replicas > 0);
     if !runs {
         cx.room.admit(place).map_err(|lacks| NotWoken::Failed(lacks.failure(), lacks.to_string()))?;
     }
     let done = raise(cx, place, kept).await;
     match &done {
-        Ok(()) | Err(NotWoken::Away(_)) => {}
+        Ok(_) | Err(NotWoken::Away(_)) => {}
         Err(NotWoken::Nothing | NotWoken::Failed(..)) => cx.room.release(place),
     }
     done
 }
 
 /// Makes a workload run.
-pub(super) async fn raise(cx: &Context, place: &Place, kept: Kept) -> Result<(), NotWoken> {
+pub(super) async fn raise(cx: &Context, place: &Place, kept: Kept) -> Result<Found, NotWoken> {
     let seen = cx.sight.workload(place).filter(|seen| !seen.leaving);
     if let Some(application) = cx.sight.application(place) {
-        return loco::wake(cx, place, &application, seen.as_ref()).await;
+        return loco::wake(cx, place, &application, seen.as_ref()).await.map(|()| Found::AsWanted);
     }
     pull::fresh(cx, place, &kept, seen.as_ref())
         .await
@@ -96,12 +106,12 @@ pub(super) async fn raise(cx: &Context, place: &Place, kept: Kept) -> Result<(),
     };
     match first {
         Err(Trouble::NotFound | Trouble::Conflict(_)) => look_again(cx, place).await,
-        done => done.map_err(NotWoken::from),
+        done => done.map(|()| Found::AsWanted).map_err(NotWoken::from),
     }
 }
 
 /// What was seen is not what is: everything is asked for.
-async fn look_again(cx: &Context, place: &Place) -> Result<(), NotWoken> {
+async fn look_again(cx: &Context, place: &Place) -> Result<Found, NotWoken> {
     let mut last = Trouble::NotFound;
     for _ in 0..TRIES {
         let record = record::read(&cx.cluster, Lane::Wake, place).await?.map(|record| record.spec);
@@ -110,7 +120,9 @@ async fn look_again(cx: &Context, place: &Place) -> Result<(), NotWoken> {
             (Some(object), _) if saved::leaving(object) => {
                 return Err(NotWoken::Away("the workload is being deleted".to_owned()));
             }
-            (Some(object), _) if saved::replicas(object) > 0 => return Ok(()),
+            (Some(object), record) if saved::replicas(object) > 0 => {
+                return Ok(record.map_or(Found::AsWanted, |record| found(&record, object)));
+            }
             (Some(object), record) => {
                 let replicas = record.map_or(1, |record| record.replicas.max(1));
                 scale(cx, place, object["metadata"]["uid"].as_str().unwrap_or_default(), replicas).await
@@ -122,10 +134,19 @@ async fn look_again(cx: &Context, place: &Place) -> Result<(), NotWoken> {
         };
         match tried {
             Err(changed @ (Trouble::NotFound | Trouble::Conflict(_))) => last = changed,
-            done => return done.map_err(NotWoken::from),
+            done => return done.map(|()| Found::AsWanted).map_err(NotWoken::from),
         }
     }
     Err(NotWoken::from(last))
+}
+
+/// Who asks for what has just been put back hides that: from then on it runs because it is wanted.
+fn found(record: &SleepRecordSpec, object: &Value) -> Found {
+    match (judge(Some(record), Some(object)).standing, record.rest) {
+        (How::PutBack, RestSpec::Light) => Found::PutBack(Depth::Light),
+        (How::PutBack, RestSpec::Deep) => Found::PutBack(Depth::Deep),
+        (How::PutBack, RestSpec::Awake) | (How::Up | How::Asleep(_) | How::Nothing, _) => Found::AsWanted,
+    }
 }
 
 async fn make(cx: &Context, place: &Place, body: &str) -> Result<(), Trouble> {

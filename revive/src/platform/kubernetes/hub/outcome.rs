@@ -9,7 +9,7 @@ use crate::platform::kubernetes::place::Place;
 use crate::platform::kubernetes::record::NotCommitted;
 use crate::platform::kubernetes::sleep::Rested;
 use crate::platform::kubernetes::standing::How;
-use crate::platform::kubernetes::wake::{Kept, NotWoken};
+use crate::platform::kubernetes::wake::{Found, Kept, NotWoken};
 use crate::platform::kubernetes::words::Word;
 use crate::platform::{Event, Note, Report, Rest};
 use config::link::Instance;
@@ -42,17 +42,20 @@ impl Hub {
         self.begin(place);
     }
 
-    fn woken(&mut self, place: &Place, tries: u32, woken: Result<(), NotWoken>) {
+    fn woken(&mut self, place: &Place, tries: u32, woken: Result<Found, NotWoken>) {
         let recorded = self.cx.sight.record(place).is_some();
+        if let (Some(life), Ok(Found::PutBack(from))) = (self.lives.get(place), &woken) {
+            self.tell(Report::Noted { app: life.app.id.clone(), note: Note::PutBack(*from) });
+        }
         let Some(life) = self.lives.get_mut(place) else { return };
         let Stage::With(up) = &mut life.stage else { return };
         let id = life.app.id.clone();
         match woken {
-            Ok(()) if recorded || life.kept != Kept::Unknown => {
+            Ok(_) if recorded || life.kept != Kept::Unknown => {
                 life.kept = Kept::Unknown;
                 self.put(place, Job::Tidy);
             }
-            Ok(()) => {}
+            Ok(_) => {}
             Err(NotWoken::Away(why)) => {
                 let instance = up.instance;
                 if tries == 0 {
@@ -69,7 +72,7 @@ impl Hub {
     fn adopted(&mut self, place: &Place, adopted: Result<How, NotCommitted>) {
         match adopted {
             // A put back workload runs until it is told to stop.
-            Ok(How::Up | How::PutBack) => self.woken(place, 0, Ok(())),
+            Ok(How::Up | How::PutBack) => self.woken(place, 0, Ok(Found::AsWanted)),
             Ok(How::Asleep(depth)) => self.put_down(place, Rest::Asleep(depth)),
             Ok(How::Nothing) => self.put_down(place, Rest::Nothing),
             Err(error) => self.failed(place, Failure::NotStarted, error.to_string()),
