@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use kube::runtime::utils::Backoff;
 
-/// From the first retry to where doubling ends: an API server is away for seconds, and all of us come back at once.
+/// The first retry: an API server is away for seconds, and all of us come back at once.
 const FIRST: Duration = Duration::from_millis(300);
-/// See there.
-const LAST: Duration = Duration::from_secs(5);
+/// Where doubling ends. However long it was away, who is held while it is must be answered within 5 s of its return, and
+/// what was woken for them is seen by a watch.
+const LAST: Duration = Duration::from_secs(2);
 /// A kind that is not there is asked for again after this: it comes when somebody installs it.
 const NOT_THERE: Duration = Duration::from_secs(30);
 
@@ -54,7 +55,7 @@ mod tests {
     #[test]
     fn delays_double_up_to_the_last_and_begin_anew_after_a_success() {
         let mut delays = Delays::default();
-        for least in [300, 600, 1_200, 2_400, 4_800, 5_000, 5_000].map(Duration::from_millis) {
+        for least in [300, 600, 1_200, 2_000, 2_000, 2_000].map(Duration::from_millis) {
             let delay = delays.next().unwrap_or_default();
             assert!((least..=least.mul_f64(1.5)).contains(&delay), "{delay:?}");
         }
