@@ -10,7 +10,8 @@ use tokio::sync::OnceCell;
 
 use crate::client::{Answer, Broken, Http2, PATIENCE, Request, Wire, eventually};
 use crate::cluster::{chart, helm, image, kubectl, object};
-use crate::host::Halves;
+use crate::host::{Half, Halves};
+use crate::road::Road;
 
 /// The release that all tests share.
 pub(crate) const RELEASE: &str = "edge";
@@ -59,14 +60,33 @@ impl Edge {
 
     /// The same, with these lines more in the settings.
     pub(crate) async fn on_host_with(settings: &str) -> Self {
-        let halves = Halves::start(settings).await;
+        Self::of(Halves::start(settings, None).await)
+    }
+
+    /// The same, where revive reaches the API server by a road that a test may cut.
+    pub(crate) async fn on_host_by(road: &Road) -> Self {
+        Self::of(Halves::start("", Some(road.kubeconfig())).await)
+    }
+
+    fn of(halves: Halves) -> Self {
         let gateway = (halves.namespace().to_owned(), "edge".to_owned());
-        Self { address: halves.address(), gateway, halves: Some(halves) }
+        Self { address: halves.address(Half::Gateway), gateway, halves: Some(halves) }
+    }
+
+    /// The same edge by its second gateway, which runs only where a test begins it.
+    pub(crate) fn by_second(&self) -> Self {
+        let halves = self.halves.as_ref().expect("an edge on this machine");
+        Self { address: halves.address(Half::Second), gateway: self.gateway.clone(), halves: None }
     }
 
     /// The processes of an edge on this machine.
     pub(crate) fn halves(&mut self) -> &mut Halves {
         self.halves.as_mut().expect("an edge on this machine")
+    }
+
+    /// The same, for who only looks.
+    pub(crate) fn halves_seen(&self) -> &Halves {
+        self.halves.as_ref().expect("an edge on this machine")
     }
 
     /// Namespace and name of its Gateway.

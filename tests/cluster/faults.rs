@@ -11,24 +11,24 @@ use crate::host::Half;
 use crate::sleeping::{DEEP, LIGHT, app, deployed, until_deep, until_light};
 
 /// Asleep after a second; held for as long as any recovery here takes.
-const PATIENT: &str = "idleAfter: 1s, wake: {holdTimeout: 100s}";
+pub(crate) const PATIENT: &str = "idleAfter: 1s, wake: {holdTimeout: 100s}";
 /// Streams of one connection; a gateway allows so many (RFC 9113, section 6.5.2, SETTINGS_MAX_CONCURRENT_STREAMS).
 const STREAMS: usize = 100;
 
 /// `full`, times `LOCO_TEST_SCALE` (0.1 unless set).
-fn scaled(full: usize) -> usize {
+pub(crate) fn scaled(full: usize) -> usize {
     let scale = std::env::var("LOCO_TEST_SCALE").ok().and_then(|text| text.parse::<f64>().ok());
     ((full as f64 * scale.unwrap_or(0.1)) as usize).max(1)
 }
 
 /// Asked at once, over as few connections as may be; the answers, of which none may be missing.
-struct Crowd {
+pub(crate) struct Crowd {
     connections: Vec<Http2>,
     answers: Vec<tokio::task::JoinHandle<Option<(u16, String)>>>,
 }
 
 impl Crowd {
-    async fn ask(edge: &Edge, host: &str, many: usize) -> Self {
+    pub(crate) async fn ask(edge: &Edge, host: &str, many: usize) -> Self {
         let mut crowd = Self { connections: Vec::new(), answers: Vec::with_capacity(many) };
         let request = Request::new("GET", host, "/");
         for number in 0..many {
@@ -50,28 +50,33 @@ impl Crowd {
         crowd
     }
 
-    /// Fails unless each got 200.
-    async fn all_answered(self) {
-        let (many, mut others) = (self.answers.len(), Vec::new());
+    /// What each got: status and text, or nothing where there was no whole answer.
+    pub(crate) async fn answers(self) -> Vec<Option<(u16, String)>> {
+        let mut answers = Vec::with_capacity(self.answers.len());
         for answer in self.answers {
-            match answer.await.expect("no panic") {
-                Some((200, _)) => {}
-                other => others.push(other),
-            }
+            answers.push(answer.await.expect("no panic"));
         }
+        answers
+    }
+
+    /// Fails unless each got 200.
+    pub(crate) async fn all_answered(self) {
+        let many = self.answers.len();
+        let mut others = self.answers().await;
+        others.retain(|answer| !matches!(answer, Some((200, _))));
         assert!(others.is_empty(), "{} of {many} lost: {:?}", others.len(), &others[..others.len().min(5)]);
     }
 }
 
 /// How often the workload's spec was written: each sleep and each wake is one.
-async fn writes(here: &Namespace, app: &App) -> u64 {
+pub(crate) async fn writes(here: &Namespace, app: &App) -> u64 {
     let (kind, name) = app.workload();
     let workload = here.object(kind, name).await.expect("the workload");
     workload["metadata"]["generation"].as_u64().expect("a number")
 }
 
 /// Pods that were ever created here, as the workload's controller says.
-async fn created(here: &Namespace) -> Vec<String> {
+pub(crate) async fn created(here: &Namespace) -> Vec<String> {
     let words =
         ["get", "events", "--field-selector=reason=SuccessfulCreate", "-o", "jsonpath={.items[*].message}"];
     let said = here.kubectl(&words).await.unwrap_or_else(|error| panic!("{error}"));
@@ -81,7 +86,7 @@ async fn created(here: &Namespace) -> Vec<String> {
     pods
 }
 
-async fn until_held(edge: &mut Edge, many: usize) {
+pub(crate) async fn until_held(edge: &mut Edge, many: usize) {
     let halves = edge.halves();
     eventually(PATIENCE, "all are held", async || {
         let held = halves.figure(Half::Gateway, "loco_edge_held").await;
@@ -90,7 +95,7 @@ async fn until_held(edge: &mut Edge, many: usize) {
     .await;
 }
 
-async fn until_figure(edge: &mut Edge, half: Half, name: &str, value: f64) {
+pub(crate) async fn until_figure(edge: &mut Edge, half: Half, name: &str, value: f64) {
     let halves = edge.halves();
     eventually(PATIENCE, name, async || {
         let now = halves.figure(half, name).await;
@@ -99,7 +104,7 @@ async fn until_figure(edge: &mut Edge, half: Half, name: &str, value: f64) {
     .await;
 }
 
-async fn ask(edge: &Edge, app: &App) -> Answer {
+pub(crate) async fn ask(edge: &Edge, app: &App) -> Answer {
     edge.ask(&Request::new("GET", &app.host(), "/")).await
 }
 
@@ -230,7 +235,7 @@ async fn a_gateway_that_begins_without_revive_serves_what_it_has_saved() {
 }
 
 /// Ready by its own probe, so that the cluster's balancing sends it requests.
-async fn until_ready(here: &Namespace, app: &App) {
+pub(crate) async fn until_ready(here: &Namespace, app: &App) {
     let (kind, name) = app.workload();
     eventually(PATIENCE * 2, "ready", async || {
         let workload = here.object(kind, name).await.expect("the workload");

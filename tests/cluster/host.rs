@@ -1,8 +1,8 @@
 //! Both halves as processes of this machine, on the real cluster: quick to start, and a test may kill them.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -18,18 +18,21 @@ pub(crate) struct Halves {
     /// With the Gateway and the Lease.
     namespace: Namespace,
     ports: Ports,
+    /// By which revive reaches the API server, if not by that of this process.
+    kubeconfig: Option<PathBuf>,
     revive: Option<Child>,
     standby: Option<Child>,
     gateway: Option<Child>,
+    second: Option<Child>,
 }
 
 /// Where they listen, all on loopback; the same after a restart, so that each finds the other again.
 #[derive(Clone, Copy, Debug)]
 struct Ports {
-    visitors: u16,
+    visitors: [u16; 2],
     links: [u16; 2],
     revives: [u16; 2],
-    gateway: u16,
+    gateways: [u16; 2],
 }
 
 /// Which half.
@@ -39,6 +42,8 @@ pub(crate) enum Half {
     /// A second revive, which runs only where a test begins it.
     Standby,
     Gateway,
+    /// A second gateway, as [`Half::Standby`].
+    Second,
 }
 
 /// A port that was free a moment ago.
@@ -49,28 +54,42 @@ pub(crate) fn free_port() -> u16 {
 
 impl Halves {
     /// With these lines more in the settings.
-    pub(crate) async fn start(more: &str) -> Self {
+    pub(crate) async fn start(more: &str, kubeconfig: Option<PathBuf>) -> Self {
         let directory = TempDir::with_prefix("loco-edge-").expect("a directory");
         authority::write(directory.path(), &["revive", "gateway"]);
-        let settings = format!("region = \"test\"\n[gateway]\ndrain_timeout = \"5s\"\n{more}");
-        std::fs::write(directory.path().join("loco-edge.toml"), settings).expect("the file");
         let namespace = Namespace::new("host").await;
         let ports = Ports {
-            visitors: free_port(),
+            visitors: [free_port(), free_port()],
             links: [free_port(), free_port()],
             revives: [free_port(), free_port()],
-            gateway: free_port(),
+            gateways: [free_port(), free_port()],
         };
-        let mut halves = Self { directory, namespace, ports, revive: None, standby: None, gateway: None };
+        let mut halves = Self {
+            directory,
+            namespace,
+            ports,
+            kubeconfig,
+            revive: None,
+            standby: None,
+            gateway: None,
+            second: None,
+        };
+        halves.settings(more);
         halves.gateway_objects().await;
         halves.begin(Half::Revive).await;
         halves.begin(Half::Gateway).await;
         halves
     }
 
-    /// Where visitors ask.
-    pub(crate) fn address(&self) -> SocketAddr {
-        loopback(self.ports.visitors)
+    /// The file of settings, with these lines more: who begins reads it.
+    pub(crate) fn settings(&self, more: &str) {
+        let settings = format!("region = \"test\"\n[gateway]\ndrain_timeout = \"5s\"\n{more}");
+        std::fs::write(self.directory.path().join("loco-edge.toml"), settings).expect("the file");
+    }
+
+    /// Where visitors ask a gateway.
+    pub(crate) fn address(&self, gateway: Half) -> SocketAddr {
+        loopback(self.ports.visitors[usize::from(gateway == Half::Second)])
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -104,6 +123,24 @@ impl Halves {
             child.kill().expect("kill");
             child.wait().expect("wait");
         }
+    }
+
+    /// `SIGTERM`, and waits for its end.
+    pub(crate) async fn end(&mut self, half: Half) -> ExitStatus {
+        self.signal(half, Signal::TERM);
+        let mut child = self.child(half).take().expect("it runs");
+        eventually(PATIENCE, "it ends", async || child.try_wait().expect("wait").ok_or("it runs")).await
+    }
+
+    /// `SIGHUP`.
+    pub(crate) fn hang_up(&mut self, half: Half) {
+        self.signal(half, Signal::HUP);
+    }
+
+    /// Starts a half that is to refuse its settings: how it ends.
+    pub(crate) async fn begin_in_vain(&mut self, half: Half) -> ExitStatus {
+        let mut child = self.command(half).spawn().expect("the edge");
+        eventually(PATIENCE, "it ends", async || child.try_wait().expect("wait").ok_or("it runs")).await
     }
 
     /// `SIGSTOP`: it is there and does nothing, as one that the network has cut off.
@@ -143,7 +180,8 @@ impl Halves {
         loopback(match half {
             Half::Revive => self.ports.revives[0],
             Half::Standby => self.ports.revives[1],
-            Half::Gateway => self.ports.gateway,
+            Half::Gateway => self.ports.gateways[0],
+            Half::Second => self.ports.gateways[1],
         })
     }
 
@@ -155,7 +193,7 @@ impl Halves {
     /// For whoever wants to know why a test failed.
     #[allow(clippy::print_stdout, reason = "it is shown with the failure")]
     fn keep_logs(&self) {
-        for half in [Half::Revive, Half::Standby, Half::Gateway] {
+        for half in [Half::Revive, Half::Standby, Half::Gateway, Half::Second] {
             let kept = format!("{}/{}-{}", env!("CARGO_TARGET_TMPDIR"), self.namespace(), log_of(half));
             if std::fs::write(&kept, self.log(half)).is_ok() {
                 println!("{half:?} has written {kept}");
@@ -168,23 +206,25 @@ impl Halves {
             Half::Revive => &mut self.revive,
             Half::Standby => &mut self.standby,
             Half::Gateway => &mut self.gateway,
+            Half::Second => &mut self.second,
         }
     }
 
     fn command(&self, half: Half) -> Command {
-        let Ports { visitors, links, .. } = self.ports;
+        let Ports { links, .. } = self.ports;
         let admin = format!("--admin={}", self.admin(half));
         let revive = |link: u16| vec![format!("--link={}", loopback(link)), admin.clone()];
         let (name, arguments) = match half {
             Half::Revive => ("revive", revive(links[0])),
             Half::Standby => ("revive", revive(links[1])),
-            Half::Gateway => (
+            Half::Gateway | Half::Second => (
                 "gateway",
                 vec![
-                    format!("--listen=80={}", loopback(visitors)),
+                    format!("--listen=80={}", self.address(half)),
                     format!("--revive={}", loopback(links[0])),
                     format!("--revive={}", loopback(links[1])),
-                    "--state=state".to_owned(),
+                    format!("--state=state-{half:?}"),
+                    format!("--name={half:?}"),
                     admin.clone(),
                 ],
             ),
@@ -193,6 +233,9 @@ impl Halves {
         command.arg(name).args(arguments).arg("--config=loco-edge.toml");
         command.arg(format!("--tls-cert={name}.crt")).arg(format!("--tls-key={name}.key"));
         command.arg(format!("--tls-ca={name}.ca"));
+        if let Some(kubeconfig) = &self.kubeconfig {
+            command.env("KUBECONFIG", kubeconfig);
+        }
         command.current_dir(self.directory.path()).stdin(Stdio::null());
         // Edges of other tests are on the same cluster: each has a class, and a Lease, of its own.
         command.env("LOCO_EDGE__KUBERNETES__CONTROLLER", self.controller());
@@ -239,6 +282,7 @@ impl Drop for Halves {
             self.keep_logs();
         }
         self.kill(Half::Gateway);
+        self.kill(Half::Second);
         self.kill(Half::Revive);
         self.kill(Half::Standby);
         // The namespace takes its own with it; the class is in none.
@@ -257,6 +301,7 @@ fn log_of(half: Half) -> &'static str {
         Half::Revive => "revive.log",
         Half::Standby => "standby.log",
         Half::Gateway => "gateway.log",
+        Half::Second => "second.log",
     }
 }
 

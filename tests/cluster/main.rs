@@ -5,6 +5,7 @@
 //!    └─► apps (a Deployment, its Service and its route)          └─► asks an edge:
 //!          edge: Edge::installed(), by the chart, one for all tests
 //!                Edge::on_host(), both halves as processes of this machine, which a test may kill
+//!                Edge::on_host_by(road), the same, by a road to the API server that a test may cut
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
 #![allow(clippy::too_many_lines)] // A scenario is read from top to bottom.
@@ -15,6 +16,7 @@ mod client;
 mod cluster;
 mod edge;
 mod host;
+mod road;
 
 mod definitions;
 mod failures;
@@ -22,6 +24,7 @@ mod faults;
 mod installed;
 mod loco;
 mod others;
+mod outages;
 mod rights;
 mod sleeping;
 mod troubles;
