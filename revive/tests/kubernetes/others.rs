@@ -4,6 +4,7 @@ use config::link::Depth;
 use config::model::WorkloadKind::Deployment;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use revive::kubernetes::crd::{RestSpec, TOMBSTONE};
+use revive::platform::kubernetes::Place;
 use revive::platform::{Rest, Standing};
 use serde_json::json;
 
@@ -92,6 +93,28 @@ on_cluster!(a_record_deleted_by_mistake_leaves_what_it_saved, rig, {
     rig.stands_up(&app).await;
 });
 
+on_cluster!(a_record_of_what_is_no_app_any_more_can_be_deleted, rig, {
+    let mut places = Vec::new();
+    for name in ["early", "late"] {
+        let (app, instance) = rig.running(Deployment, name).await;
+        rig.put_to_sleep(instance, Depth::Deep).await;
+        places.push(Place::of(&app).unwrap());
+    }
+    // A leader who has not seen these apps: their routes have gone. One is deleted before it sees anything, one after.
+    rig.next_leader(2);
+    for (place, leads) in places.iter().zip([false, true]) {
+        rig.records().delete(&place.record(), &DeleteParams::default()).await.unwrap();
+        if !leads {
+            rig.until("it is to go", |view| view.sight.record(place).is_some_and(|record| record.leaving))
+                .await;
+            rig.platform.know(Vec::new());
+        }
+        rig.until("it is gone", |view| view.sight.record(place).is_none()).await;
+    }
+    let tombstones = rig.records().list(&ListParams::default().labels(TOMBSTONE)).await.unwrap();
+    assert_eq!(tombstones.items.len(), 2);
+});
+
 on_cluster!(the_next_leader_finds_what_sleeps_and_what_was_half_done, rig, {
     let (app, instance) = rig.running(Deployment, "app").await;
     rig.put_to_sleep(instance, Depth::Deep).await;
@@ -102,10 +125,8 @@ on_cluster!(the_next_leader_finds_what_sleeps_and_what_was_half_done, rig, {
     rig.ready(instance).await;
 
     // The record of a sleep that was committed, and never came about.
-    rig.until("the record is set right", |view| {
-        view.sight.workload(&revive::platform::kubernetes::Place::of(&app).unwrap()).is_some()
-    })
-    .await;
+    rig.until("the record is set right", |view| view.sight.workload(&Place::of(&app).unwrap()).is_some())
+        .await;
     let object = rig.workload(Deployment, "app").await.unwrap();
     let half = json!({ "spec": {
         "rest": "Deep", "saved": object,

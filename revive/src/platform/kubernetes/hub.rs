@@ -49,6 +49,8 @@ pub(super) struct Hub {
     rising: HashSet<Place>,
     jobs: JoinSet<(Place, u64, Done)>,
     numbered: u64,
+    /// Whether all is seen that there is: it is when we are told of the first apps.
+    sees: bool,
 }
 
 impl Hub {
@@ -72,6 +74,7 @@ impl Hub {
             rising: HashSet::new(),
             jobs: JoinSet::new(),
             numbered: 0,
+            sees: false,
         }
     }
 
@@ -131,6 +134,11 @@ impl Hub {
             self.places.insert(app.id.clone(), place.clone());
             self.life(&app, &place);
             self.changed(&place);
+        }
+        if !std::mem::replace(&mut self.sees, true) {
+            let mut leaving = self.cx.sight.records_leaving();
+            leaving.retain(|place| !self.lives.contains_key(place));
+            leaving.iter().for_each(|place| self.bury(place));
         }
     }
 
@@ -278,7 +286,7 @@ impl Hub {
     fn changed(&mut self, place: &Place) {
         let record = self.cx.sight.record(place);
         if record.as_ref().is_some_and(|record| record.leaving) {
-            self.put(place, Job::Bury);
+            self.bury(place);
         }
         self.compare(place);
         let Some(life) = self.lives.get(place) else { return };
@@ -294,6 +302,21 @@ impl Hub {
                     self.is_back(place);
                 }
             }
+        }
+    }
+
+    /// Somebody deletes a record. That of what is no app any more would stay for ever otherwise, and its namespace too.
+    fn bury(&mut self, place: &Place) {
+        if self.lives.contains_key(place) {
+            return self.put(place, Job::Bury);
+        }
+        if self.sees {
+            self.numbered += 1;
+            let (cx, at, number) = (self.cx.clone(), place.clone(), self.numbered);
+            self.jobs.spawn(async move {
+                let done = job::run(cx, at.clone(), Job::Bury, Kept::Unknown).await;
+                (at, number, done)
+            });
         }
     }
 

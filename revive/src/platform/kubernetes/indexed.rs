@@ -149,6 +149,12 @@ impl Sight for Indexed {
         Some(SeenRecord { uid: found.meta.uid.to_string(), leaving: found.meta.leaving })
     }
 
+    fn records_leaving(&self) -> Vec<Place> {
+        let index = self.view.snapshot();
+        let leaving = index.records.iter().filter(|one| one.meta.leaving);
+        leaving.map(|one| at(&one.meta.key, one.workload.0, &one.workload.1)).collect()
+    }
+
     fn port(&self, app: &App, pod: &Pod) -> Option<u16> {
         let compiled = self.compiled.borrow().clone();
         let target = compiled.as_ref().and_then(|compiled| compiled.targets.get(&app.id));

@@ -29,6 +29,11 @@ pub trait Sight: Send + Sync + 'static {
     /// The Services that select a workload, or would if it were there, and are not about to go.
     fn owners(&self, place: &Place) -> Vec<OwnerReference>;
 
+    /// The workloads whose records are being deleted.
+    fn records_leaving(&self) -> Vec<Place> {
+        Vec::new()
+    }
+
     /// The Application of loco's that a workload is made of, if it is.
     fn application(&self, place: &Place) -> Option<SeenApplication> {
         let _ = place;
