@@ -107,12 +107,26 @@ pub(super) fn replicas_given_back(by: &[FieldManager], now: &Value) -> Option<Ve
         return None;
     }
     let mut back: Vec<Value> = managers(now).iter().filter(|manager| others(manager)).cloned().collect();
-    for manager in back.iter_mut().filter(|manager| by.contains(&named(manager))) {
-        let fields = manager["fieldsV1"].as_object_mut()?;
+    own_replicas(&mut back, by);
+    (back != managers(now)).then_some(back)
+}
+
+/// Who had said how many replicas it has, before light sleep took that from him, says so in what is saved of it, too:
+/// unless somebody else has meanwhile.
+pub(super) fn replicas_owned(saved: &mut Value, by: &[FieldManager]) {
+    if !managers(saved).iter().any(owns_replicas)
+        && let Some(managers) = saved["metadata"]["managedFields"].as_array_mut()
+    {
+        own_replicas(managers, by);
+    }
+}
+
+fn own_replicas(managers: &mut [Value], by: &[FieldManager]) {
+    let theirs = managers.iter_mut().filter(|manager| by.contains(&named(manager)));
+    for fields in theirs.filter_map(|manager| manager["fieldsV1"].as_object_mut()) {
         let spec = fields.entry("f:spec").or_insert_with(|| Value::Object(Map::new()));
         spec["f:replicas"] = json!({});
     }
-    (back != managers(now)).then_some(back)
 }
 
 fn managers(object: &Value) -> &[Value] {

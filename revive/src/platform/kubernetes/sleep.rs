@@ -9,7 +9,7 @@ use super::loco;
 use super::loss;
 use super::place::Place;
 use super::record::{self, NotCommitted};
-use super::saved::{generation, identity, leaving, replicas, replicas_by, saved, spec_hash};
+use super::saved::{generation, identity, leaving, replicas, replicas_by, replicas_owned, saved, spec_hash};
 use super::trouble::Trouble;
 use super::wake::Kept;
 use crate::kubernetes::crd::{RestSpec, SleepRecordSpec};
@@ -121,6 +121,7 @@ fn recorded(
         Depth::Deep => {
             let mut saved = saved(object);
             saved["spec"]["replicas"] = json!(now);
+            replicas_owned(&mut saved, &by);
             (RestSpec::Deep, Some(saved))
         }
     };

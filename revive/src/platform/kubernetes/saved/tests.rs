@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{given_back, made_again, replicas_by, replicas_given_back, saved, spec_hash};
+use super::{given_back, made_again, replicas_by, replicas_given_back, replicas_owned, saved, spec_hash};
 use crate::kubernetes::MANAGER;
 
 fn manager(name: &str, subresource: Option<&str>, fields: Value) -> Value {
@@ -78,4 +78,17 @@ fn replicas_go_back_to_who_had_them_unless_somebody_else_has_them_now() {
     assert_eq!(back[1], manager("x", None, json!({})));
     let taken = object(json!([manager("y", None, replicas())]));
     assert_eq!(replicas_given_back(&by, &taken), None);
+}
+
+#[test]
+fn what_goes_from_light_sleep_to_deep_is_saved_with_who_had_its_replicas() {
+    let by = replicas_by(&object(json!([manager("o", None, replicas())])));
+    let mut asleep = object(json!([manager("o", None, json!({ "f:spec": { "f:what": {} } }))]));
+    replicas_owned(&mut asleep, &by);
+    let fields = json!({ "f:spec": { "f:what": {}, "f:replicas": {} } });
+    assert_eq!(asleep["metadata"]["managedFields"][0]["fieldsV1"], fields);
+    let mut taken = object(json!([manager("o", None, json!({})), manager("y", None, replicas())]));
+    let before = taken.clone();
+    replicas_owned(&mut taken, &by);
+    assert_eq!(taken, before);
 }
