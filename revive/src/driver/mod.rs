@@ -275,7 +275,8 @@ impl Driver {
             }
             Action::Pause(instance) => self.platform.submit(Command::Pause(instance)),
             Action::Resume(instance) => self.platform.submit(Command::Resume(instance)),
-            Action::Adopt(instance) => {
+            // Who takes it over once more hears all of it once more.
+            Action::Adopt(instance) | Action::AskAgain(instance) => {
                 self.platform.submit(Command::Adopt { app: record.app.clone(), instance });
             }
             Action::Stop { instance, depth } => self.platform.submit(Command::Stop { instance, depth }),

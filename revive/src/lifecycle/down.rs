@@ -185,7 +185,8 @@ fn changed(failed: Failed, rules: &Rules, now: Instant) -> Transition {
     }
 }
 
-/// The next try after a failure. What others made run is looked at once more.
+/// The next try after a failure. What others made run is looked at once more: who waits for it shall hear what is wrong
+/// with it, not that it took too long.
 fn try_again(failed: &Failed, rules: &Rules, now: Instant) -> Transition {
     let before = Before { failures: failed.failures, retry: failed.retry, depth: rules.stopped() };
     let deadline = now + rules.grace;
@@ -198,7 +199,8 @@ fn try_again(failed: &Failed, rules: &Rules, now: Instant) -> Transition {
         }
         Remains::Running { instance, endpoint: None } => (creating(instance, rules, now), Phase::Creating),
     };
-    to(wake(step, before, By::Others, phase, now), [])
+    let actions = failed.remains.instance().map(Action::AskAgain);
+    to(wake(step, before, By::Others, phase, now), actions)
 }
 
 /// Everything that can happen to an app that is no longer in the table.

@@ -164,6 +164,8 @@ pub enum Action {
     Start(Instance),
     /// Call so what runs already.
     Adopt(Instance),
+    /// Has the platform say once more how it stands with an instance that others made run: it has said all that it knew.
+    AskAgain(Instance),
     /// Pause it.
     Pause(Instance),
     /// Let it go on.

@@ -101,6 +101,7 @@ fn action(action: &Action) -> String {
         Action::Pause(instance) => format!("pause {instance}"),
         Action::Resume(instance) => format!("resume {instance}"),
         Action::Adopt(instance) => format!("adopt {instance}"),
+        Action::AskAgain(instance) => format!("ask {instance}"),
         Action::Stop { instance, depth } => format!("stop {instance} to {}", depth.as_str()),
         Action::Remove => "remove".to_owned(),
         Action::WakeEnded(WakeEnded { result: Ok(()), .. }) => "wake succeeded".to_owned(),

@@ -139,6 +139,9 @@ impl Ledger {
                 let free = matches!(self.instance, Known::Nothing | Known::Stops(_));
                 (Known::Runs(new), free, "only what has no name gets one")
             }
+            Action::AskAgain(one) => {
+                (Known::Runs(one), self.instance == Known::Runs(one), "only what runs is asked for")
+            }
             Action::Pause(one) => {
                 (Known::Paused(one), self.instance == Known::Runs(one), "only what runs is paused")
             }

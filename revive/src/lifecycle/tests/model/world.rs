@@ -75,6 +75,7 @@ pub(super) enum Stands {
 pub(super) enum Command {
     Start(Instance),
     Adopt(Instance),
+    AskAgain(Instance),
     Pause(Instance),
     Resume(Instance),
     Stop(Instance, Depth),
@@ -86,6 +87,7 @@ impl Command {
         match self {
             Self::Start(one)
             | Self::Adopt(one)
+            | Self::AskAgain(one)
             | Self::Pause(one)
             | Self::Resume(one)
             | Self::Stop(one, _) => Some(one),
@@ -207,6 +209,7 @@ impl World {
             Action::Pause(instance) => self.platform.commands.push_back(Command::Pause(instance)),
             Action::Resume(instance) => self.platform.commands.push_back(Command::Resume(instance)),
             Action::Adopt(instance) => self.platform.commands.push_back(Command::Adopt(instance)),
+            Action::AskAgain(instance) => self.platform.commands.push_back(Command::AskAgain(instance)),
             Action::Stop { instance, depth } => {
                 self.platform.commands.push_back(Command::Stop(instance, depth));
             }
@@ -275,6 +278,12 @@ impl World {
                 Stands::Up => self.fails_as(instance),
                 Stands::Rests(rest) => Event::PutDown { instance, rest },
             }),
+            // Of what has been put down meanwhile, that was said.
+            Command::AskAgain(instance) if !self.lives(instance) => None,
+            Command::AskAgain(instance) if luck => {
+                Some(Event::Created { instance, endpoint: sample::endpoint() })
+            }
+            Command::AskAgain(instance) => Some(Event::NotCreated { instance, failure: Failure::ImagePull }),
             Command::Remove => match self.platform.stands {
                 // It was said already.
                 Stands::Up => None,
