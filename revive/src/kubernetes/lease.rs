@@ -29,6 +29,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 const CALL: Duration = Duration::from_secs(2);
 /// After a call that failed.
 pub const RETRY: Duration = Duration::from_millis(500);
+/// How often others may write into what is ours before it counts as not renewed, until the next try.
+const TRIES: usize = 4;
 /// Where the holder says at which address gateways reach it.
 const LINK: &str = "edge.loco.io/link";
 /// Where the holder says in which pod it is, by its uid.
@@ -83,6 +85,24 @@ enum Duty {
     Look,
 }
 
+/// What was done about it: the lease as it is now, if there is one.
+#[derive(Debug)]
+enum Act {
+    /// It was looked at, if only because somebody else was quicker to write it.
+    Read(Option<Lease>),
+    /// It was taken, or renewed.
+    Wrote(Lease),
+}
+
+impl Act {
+    fn lease(self) -> Option<Lease> {
+        match self {
+            Self::Wrote(lease) => Some(lease),
+            Self::Read(lease) => lease,
+        }
+    }
+}
+
 /// Takes part in the election until it is dropped or `standing` is listened to no more.
 pub async fn elect(api: Api<Lease>, candidate: Candidate, standing: watch::Sender<Standing>) {
     let mut seen: Option<Seen> = None;
@@ -90,11 +110,11 @@ pub async fn elect(api: Api<Lease>, candidate: Candidate, standing: watch::Sende
         let sent = Instant::now();
         let duty = duty(seen.as_ref(), &candidate, sent);
         let called = timeout(CALL, act(&api, &candidate, duty, seen.as_ref())).await;
-        let answered = matches!(called, Ok(Ok(_)));
+        let written = matches!(called, Ok(Ok(Act::Wrote(_))));
         let next = match called {
-            Ok(Ok(lease)) => {
+            Ok(Ok(act)) => {
                 let now = Instant::now();
-                note(&mut seen, lease, now);
+                note(&mut seen, act.lease(), now);
                 next_round(seen.as_ref(), &candidate, sent, now)
             }
             Ok(Err(error)) => {
@@ -108,7 +128,8 @@ pub async fn elect(api: Api<Lease>, candidate: Candidate, standing: watch::Sende
         };
         let ours = seen.as_ref().is_some_and(|seen| holder(&seen.lease) == Some(&candidate.identity));
         // A renewal that was written counts from when it was sent, one that was not changes nothing.
-        let renewed = answered && ours && duty != Duty::Look;
+        let renewed = written && ours;
+        let next = if ours && !written { next.min(Instant::now() + RETRY) } else { next };
         let now = stands(&standing.borrow(), seen.as_ref(), ours, renewed.then_some(sent));
         if !announce(&standing, now) {
             return;
@@ -188,29 +209,32 @@ fn note(seen: &mut Option<Seen>, lease: Option<Lease>, now: Instant) {
     };
 }
 
-async fn act(
-    api: &Api<Lease>,
-    candidate: &Candidate,
-    duty: Duty,
-    seen: Option<&Seen>,
-) -> kube::Result<Option<Lease>> {
-    let written = match (duty, seen) {
-        (Duty::Look, _) | (_, None) => return api.get_opt(&candidate.lease).await,
-        (Duty::Take | Duty::Renew, Some(seen)) => {
-            let lease = claim(&seen.lease, candidate, duty);
-            // Both fail where somebody else was quicker: the resource version is no longer the one that was seen.
-            if lease.metadata.resource_version.is_some() {
-                api.replace(&candidate.lease, &PostParams::default(), &lease).await
-            } else {
-                api.create(&PostParams::default(), &lease).await
-            }
-        }
+async fn act(api: &Api<Lease>, candidate: &Candidate, duty: Duty, seen: Option<&Seen>) -> kube::Result<Act> {
+    let mut last = match (duty, seen) {
+        (Duty::Look, _) | (_, None) => return api.get_opt(&candidate.lease).await.map(Act::Read),
+        (Duty::Take | Duty::Renew, Some(seen)) => seen.lease.clone(),
     };
-    match written {
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
-            api.get_opt(&candidate.lease).await
+    for _ in 0..TRIES {
+        match write(api, &claim(&last, candidate, duty), &candidate.lease).await {
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {}
+            written => return written.map(Act::Wrote),
         }
-        written => written.map(Some),
+        let now = api.get_opt(&candidate.lease).await?;
+        match now {
+            // Somebody has written into what is still ours.
+            Some(now) if duty == Duty::Renew && holder(&now) == Some(&candidate.identity) => last = now,
+            now => return Ok(Act::Read(now)),
+        }
+    }
+    Ok(Act::Read(Some(last)))
+}
+
+/// Both fail where somebody else was quicker: the resource version is no longer the one that was seen.
+async fn write(api: &Api<Lease>, lease: &Lease, name: &str) -> kube::Result<Lease> {
+    if lease.metadata.resource_version.is_some() {
+        api.replace(name, &PostParams::default(), lease).await
+    } else {
+        api.create(&PostParams::default(), lease).await
     }
 }
 

@@ -96,3 +96,65 @@ fn who_is_all_that_is_left_of_the_holders_pod_takes_over_at_once() {
     assert_eq!(duty(seen(next, now).as_ref(), &within("a_2", "uid-1"), now), Duty::Look);
     assert_eq!(epoch(&claim(&before, &within("a_2", "uid-1"), Duty::Take)), 2);
 }
+
+/// An API server with one Lease, into which somebody else writes before each renewal, for as long as `busy`.
+fn api(busy: watch::Receiver<bool>) -> Api<Lease> {
+    let stored = std::sync::Arc::new(std::sync::Mutex::new((None::<Lease>, 0_u64)));
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let (stored, busy) = (std::sync::Arc::clone(&stored), *busy.borrow());
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect_bytes().await?;
+            let mut stored = stored.lock().unwrap();
+            let (lease, version) = &mut *stored;
+            let renews = parts.method == http::Method::PUT;
+            if renews && busy {
+                *version += 1;
+                lease.as_mut().unwrap().metadata.resource_version = Some(version.to_string());
+            }
+            let mut status = 200;
+            if parts.method != http::Method::GET {
+                let mut sent: Lease = serde_json::from_slice(&body).unwrap();
+                let known = lease.as_ref().and_then(|lease| lease.metadata.resource_version.clone());
+                if sent.metadata.resource_version == known {
+                    *version += 1;
+                    sent.metadata.resource_version = Some(version.to_string());
+                    *lease = Some(sent);
+                } else {
+                    status = 409;
+                }
+            }
+            let answer = match lease {
+                Some(lease) if status == 200 => serde_json::to_vec(lease).unwrap(),
+                _ => {
+                    let (code, reason) = if status == 200 { (404, "NotFound") } else { (status, "Conflict") };
+                    let said = serde_json::json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason });
+                    status = code;
+                    serde_json::to_vec(&said).unwrap()
+                }
+            };
+            let answer = http::Response::builder().status(status).body(kube::client::Body::from(answer));
+            Ok::<_, tower::BoxError>(answer.unwrap())
+        }
+    });
+    Api::namespaced(kube::Client::new(service, "home"), "home")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_others_were_quicker_than_does_not_count() {
+    let (busy_tx, busy) = watch::channel(false);
+    let (tx, mut standing) = watch::channel(Standing::Follows { leader: None });
+    let electing = tokio::spawn(elect(api(busy), candidate("a"), tx));
+    let leads = |now: &Standing| matches!(now, Standing::Leads { epoch: 1, .. });
+    tokio::time::timeout(DURATION, standing.wait_for(leads)).await.unwrap().unwrap();
+    tokio::time::sleep(2 * DURATION).await;
+    assert!(leads(&standing.borrow()), "it is renewed");
+    // By the clock of those who look it may be over since the last time that it was written by its holder.
+    busy_tx.send_replace(true);
+    tokio::time::sleep(DURATION).await;
+    assert_eq!(*standing.borrow(), Standing::Follows { leader: None });
+    busy_tx.send_replace(false);
+    tokio::time::sleep(2 * RETRY).await;
+    assert!(leads(&standing.borrow()), "it is still its own, and renewed at once");
+    electing.abort();
+}
