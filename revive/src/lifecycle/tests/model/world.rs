@@ -75,7 +75,6 @@ pub(super) enum Stands {
 pub(super) enum Command {
     Start(Instance),
     Adopt(Instance),
-    AskAgain(Instance),
     Pause(Instance),
     Resume(Instance),
     Stop(Instance, Depth),
@@ -87,7 +86,6 @@ impl Command {
         match self {
             Self::Start(one)
             | Self::Adopt(one)
-            | Self::AskAgain(one)
             | Self::Pause(one)
             | Self::Resume(one)
             | Self::Stop(one, _) => Some(one),
@@ -209,7 +207,9 @@ impl World {
             Action::Pause(instance) => self.platform.commands.push_back(Command::Pause(instance)),
             Action::Resume(instance) => self.platform.commands.push_back(Command::Resume(instance)),
             Action::Adopt(instance) => self.platform.commands.push_back(Command::Adopt(instance)),
-            Action::AskAgain(instance) => self.platform.commands.push_back(Command::AskAgain(instance)),
+            // What is said again was said before: here it has nothing to add. With answers there are too many worlds,
+            // and none of another kind than after `Adopt`.
+            Action::AskAgain(_) => {}
             Action::Stop { instance, depth } => {
                 self.platform.commands.push_back(Command::Stop(instance, depth));
             }
@@ -278,12 +278,6 @@ impl World {
                 Stands::Up => self.fails_as(instance),
                 Stands::Rests(rest) => Event::PutDown { instance, rest },
             }),
-            // Of what has been put down meanwhile, that was said.
-            Command::AskAgain(instance) if !self.lives(instance) => None,
-            Command::AskAgain(instance) if luck => {
-                Some(Event::Created { instance, endpoint: sample::endpoint() })
-            }
-            Command::AskAgain(instance) => Some(Event::NotCreated { instance, failure: Failure::ImagePull }),
             Command::Remove => match self.platform.stands {
                 // It was said already.
                 Stands::Up => None,
