@@ -30,7 +30,8 @@ impl App {
             name: name.to_owned(),
             kind: "Deployment",
             image: crate::cluster::image("LOCO_APP_IMAGE"),
-            variables: Vec::new(),
+            // In a pod, whose address it is that is asked.
+            variables: vec![("BIND".to_owned(), "0.0.0.0".to_owned())],
             gateway: (gateway.0.to_owned(), gateway.1.to_owned()),
             route: Route::Http,
             policy: String::new(),

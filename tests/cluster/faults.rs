@@ -219,7 +219,7 @@ async fn a_gateway_that_begins_without_revive_serves_what_it_has_saved() {
         return;
     }
     let (mut edge, here) = (Edge::on_host().await, Namespace::new("saved").await);
-    let app = App::new("saved", edge.gateway()).variable("BIND", "0.0.0.0").probed_each_second();
+    let app = App::new("saved", edge.gateway()).probed_each_second();
     deployed(&edge, &here, &app).await;
     until_ready(&here, &app).await;
     edge.halves().kill(Half::Revive);
@@ -251,7 +251,7 @@ async fn a_gateway_that_is_cut_off_dials_no_address_that_it_remembers() {
     }
     let (mut edge, here) = (Edge::on_host().await, Namespace::new("cut").await);
     let apps = ["mine", "theirs"].map(|name| {
-        let app = App::new(name, edge.gateway()).variable("BIND", "0.0.0.0").variable("BODY", name);
+        let app = App::new(name, edge.gateway()).variable("BODY", name);
         app.probed_each_second()
     });
     for app in &apps {

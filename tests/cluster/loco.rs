@@ -100,7 +100,7 @@ spec:
     deployment:
       image: {image}
       port: 8080
-      env: {{ BODY: {body:?}, DRAIN: '{drain}' }}
+      env: {{ BIND: 0.0.0.0, BODY: {body:?}, DRAIN: '{drain}' }}
       healthCheck: {{ path: /readyz, interval: 30, timeout: 5, failThreshold: 3, startupGracePeriod: 15 }}
     resources: {{ cpu: 10m, memory: 16Mi, replicas: {{ min: 1, max: 1 }} }}
     routing: {{ hostName: {host}, pathPrefix: /, idleTimeout: {idle_timeout} }}

@@ -85,7 +85,7 @@ async fn an_api_server_that_is_away_is_no_matter_to_who_is_awake_and_those_who_a
     }
     let road = Road::open().await;
     let (mut edge, here) = (Edge::on_host_by(&road).await, Namespace::new("away").await);
-    let awake = App::new("awake", edge.gateway()).variable("BIND", "0.0.0.0").probed_each_second();
+    let awake = App::new("awake", edge.gateway()).probed_each_second();
     let brief = app(&edge, "brief", "idleAfter: 1s, wake: {holdTimeout: 2s}");
     let patient = app(&edge, "patient", PATIENT);
     for app in [&awake, &brief, &patient] {
@@ -322,7 +322,7 @@ async fn settings_with_a_mistake_are_refused_and_what_runs_goes_on() {
         return;
     }
     let (mut edge, here) = (Edge::on_host().await, Namespace::new("mistake").await);
-    let app = App::new("mistake", edge.gateway()).variable("BIND", "0.0.0.0").probed_each_second();
+    let app = App::new("mistake", edge.gateway()).probed_each_second();
     deployed(&edge, &here, &app).await;
     until_ready(&here, &app).await;
     edge.halves().settings("drain_timout = \"1s\"\n");

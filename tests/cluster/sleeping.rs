@@ -48,7 +48,7 @@ pub(crate) async fn deployed(edge: &Edge, here: &Namespace, app: &App) {
 
 pub(crate) fn app(edge: &Edge, name: &str, policy: &str) -> App {
     let policy = policy.trim_start_matches("{ ").trim_end_matches(" }").replace(", ", "\n  ");
-    App::new(name, edge.gateway()).variable("BIND", "0.0.0.0").sleeping(&policy)
+    App::new(name, edge.gateway()).sleeping(&policy)
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ async fn an_app_that_ends_as_it_begins_is_left_alone_until_its_next_try() {
     must(&here, &["create", "configmap", "settings", "--from-literal=BODY=well"]).await;
     here.must_apply(&app.yaml()).await;
     must(&here, &["set", "env", "deployment/crash", "--from=configmap/settings"]).await;
-    let keys = r#"[{"op":"replace","path":"/spec/template/spec/containers/0/env","value":[{"name":"FAIL","valueFrom":
+    let keys = r#"[{"op":"replace","path":"/spec/template/spec/containers/0/env","value":[{"name":"BIND","value":"0.0.0.0"},{"name":"FAIL","valueFrom":
         {"configMapKeyRef":{"name":"settings","key":"FAIL","optional":true}}}]}]"#;
     must(&here, &["patch", "deployment", "crash", "--type=json", "-p", keys]).await;
     edge.until_served(&app.host()).await;
