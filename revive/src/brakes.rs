@@ -63,13 +63,13 @@ pub enum Brake {
     },
     /// So large a part of all apps was removed within an hour that it looks like a mistake.
     #[error(
-        "removals have stopped: {removed} of {total} apps were removed within an hour, and one more would be too \
-         large a part; find out why, then resume removals"
+        "removals have stopped: {removed} apps were removed within an hour, too large a part of the {total} there are; \
+         find out why, then resume removals"
     )]
     RemovalStop {
         /// How many were removed before it stopped.
         removed: usize,
-        /// Of how many.
+        /// How many there were then, asleep or awake; of those removed some may have been deleted since.
         total: usize,
     },
     /// The wall clock has jumped, so nobody can say how long an app has been idle.

@@ -47,9 +47,13 @@ impl Edge {
     }
 
     /// By the chart; the first test that asks installs it, or upgrades what an earlier run left.
+    ///
+    /// All tests' apps together look like a platform that loses its apps, which stops their removal: each test begins
+    /// with a count of its own, as an admin would who has looked at it.
     pub(crate) async fn installed() -> Self {
         static EDGE: OnceCell<Installed> = OnceCell::const_new();
         let installed = EDGE.get_or_init(install).await;
+        resume().await;
         Self { address: installed.address, gateway: (HOME.to_owned(), "edge".to_owned()), halves: None }
     }
 
@@ -214,8 +218,34 @@ async fn reach() -> (SocketAddr, Option<Forward>) {
             return (address, None);
         }
     }
-    let forward = Forward::start().await;
+    let forward = Forward::start(&format!("service/{RELEASE}-loco-edge-gateway"), 80).await;
     (forward.address, Some(forward))
+}
+
+/// Has the installed edge remove apps again, if its brake has stopped that.
+async fn resume() {
+    let secret = format!("{RELEASE}-loco-edge-admin");
+    let decoded = "go-template={{.data.admin | base64decode}}";
+    let token = kubectl(&["get", "secret", &secret, "--namespace", HOME, "-o", decoded]).await;
+    let token = token.unwrap_or_else(|error| panic!("{error}"));
+    eventually(PATIENCE, "the leader resumes", async || {
+        let lease = object(HOME, "lease", "loco-edge-revive").await.ok_or("no Lease")?;
+        let (pod, _uid) = lease["spec"]["holderIdentity"]
+            .as_str()
+            .and_then(|holder| holder.rsplit_once('_'))
+            .ok_or("no leader")?;
+        let forward = Forward::start(&format!("pod/{pod}"), 9901).await;
+        let mut resume = tokio::process::Command::new(env!("CARGO_BIN_EXE_loco-edge"));
+        resume.args(["admin", "--admin", &forward.address.to_string(), "resume"]);
+        let output =
+            resume.env("LOCO_EDGE_ADMIN_TOKEN", &token).output().await.map_err(|error| error.to_string())?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    })
+    .await;
 }
 
 /// `kubectl port-forward`.
@@ -226,12 +256,12 @@ struct Forward {
 }
 
 impl Forward {
-    async fn start() -> Self {
+    /// To a port of this object.
+    async fn start(object: &str, remote: u16) -> Self {
         let port = crate::host::free_port();
-        let ports = format!("{port}:80");
-        let service = format!("service/{RELEASE}-loco-edge-gateway");
+        let ports = format!("{port}:{remote}");
         let mut kubectl = Command::new("kubectl");
-        kubectl.args(["port-forward", "--namespace", HOME, &service, &ports]);
+        kubectl.args(["port-forward", "--namespace", HOME, object, &ports]);
         let child = kubectl.stdout(Stdio::null()).spawn().expect("kubectl");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         eventually(PATIENCE, "kubectl forwards", async || TcpStream::connect(address).await.map(drop)).await;

@@ -190,6 +190,11 @@ impl Halves {
         std::fs::read_to_string(self.directory.path().join(log_of(half))).unwrap_or_default()
     }
 
+    /// What a gateway keeps of what it serves, for a start without revive; nothing until it has written it down.
+    pub(crate) fn saved(&self, gateway: Half) -> Vec<u8> {
+        std::fs::read(self.directory.path().join(state_of(gateway)).join("table")).unwrap_or_default()
+    }
+
     /// For whoever wants to know why a test failed.
     #[allow(clippy::print_stdout, reason = "it is shown with the failure")]
     fn keep_logs(&self) {
@@ -223,7 +228,7 @@ impl Halves {
                     format!("--listen=80={}", self.address(half)),
                     format!("--revive={}", loopback(links[0])),
                     format!("--revive={}", loopback(links[1])),
-                    format!("--state=state-{half:?}"),
+                    format!("--state={}", state_of(half)),
                     format!("--name={half:?}"),
                     admin.clone(),
                 ],
@@ -294,6 +299,10 @@ impl Drop for Halves {
 
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn state_of(gateway: Half) -> String {
+    format!("state-{gateway:?}")
 }
 
 fn log_of(half: Half) -> &'static str {
