@@ -16,9 +16,9 @@ use super::problem::Problem;
 #[derive(Clone, Debug)]
 pub struct Guard {
     names: Arc<[String]>,
-    /// The port, where it listens on all addresses: it answers under each of them. No name that resolves to one is
-    /// an address, so nobody can rebind it.
-    any: Option<u16>,
+    /// It listens on all addresses, as in a pod: it answers under each of them and as localhost, at any port, because
+    /// whoever forwards a port chooses one. No name that resolves to an address is one, so nobody can rebind it.
+    any: bool,
 }
 
 impl Guard {
@@ -27,13 +27,16 @@ impl Guard {
         let port = address.port();
         let names = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}"));
         let own = Some(address.to_string()).filter(|own| !names.contains(own));
-        let any = address.ip().is_unspecified().then_some(port);
-        Self { names: names.into_iter().chain(own).collect(), any }
+        Self { names: names.into_iter().chain(own).collect(), any: address.ip().is_unspecified() }
     }
 
     fn knows(&self, host: &str) -> bool {
-        let literal = host.parse().is_ok_and(|address: SocketAddr| Some(address.port()) == self.any);
-        literal || self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+        let localhost = |host: &str| {
+            let named = host.rsplit_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("localhost"));
+            named.is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+        };
+        let bound = || host.parse::<SocketAddr>().is_ok() || localhost(host);
+        (self.any && bound()) || self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
 
     /// Whether a page from there is one of ours. Of the addresses, each is an origin of its own.
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_listens_on_all_addresses_it_answers_under_each() {
+    fn where_it_listens_on_all_addresses_it_answers_under_each_at_any_port() {
         let guard = Guard::of(([0, 0, 0, 0], 9_901).into());
         let asked = |host: &'static str, origin: Option<&'static str>| {
             let host = Some(("host", host)).into_iter();
@@ -101,8 +104,16 @@ mod tests {
         assert!(asked("10.0.0.7:9901", None) && asked("[2001:db8::1]:9901", None));
         assert!(asked("10.0.0.7:9901", Some("http://10.0.0.7:9901")));
         assert!(!asked("10.0.0.7:9901", Some("http://10.0.0.8:9901")));
-        assert!(!asked("10.0.0.7:80", None) && !asked("evil.example:9901", None));
+        assert!(asked("127.0.0.1:19901", None) && asked("LocalHost:19901", None));
+        assert!(asked("localhost:19901", Some("http://localhost:19901")));
+        assert!(!asked("localhost:19901", Some("http://localhost:3000")));
+        for foreign in
+            ["evil.example:9901", "localhost.evil.example:9901", "localhost:evil", "10.0.0.7.evil:9901"]
+        {
+            assert!(!asked(foreign, None), "{foreign}");
+        }
         let one = Guard::of(([10, 0, 0, 1], 9_901).into());
         assert!(!one.knows("10.0.0.7:9901") && one.knows("10.0.0.1:9901"));
+        assert!(!one.knows("10.0.0.1:19901") && !one.knows("localhost:19901"));
     }
 }
