@@ -216,14 +216,10 @@ pub struct Kubernetes {
     pub service: String,
     /// The names of tenants' namespaces, with `{org}`, `{workspace}` and `{app}` for what they say; labels win over it.
     pub tenant_pattern: String,
-    /// The label, of a namespace or of what runs an app, with its organisation.
+    /// The label of a namespace with its organisation.
     pub org_label: String,
     /// The label with its workspace.
     pub workspace_label: String,
-    /// The label with the app's id.
-    pub app_label: String,
-    /// The label with the app's name.
-    pub name_label: String,
     /// Asked by POST to renew an image-pull secret whose `tokenExpiry` has passed; empty: nobody is.
     pub pull_secret_hook: String,
     /// Told by POST of each failure of an app; empty: nobody is.
@@ -257,8 +253,6 @@ impl Default for Kubernetes {
             tenant_pattern: "wks-{workspace}-res-{app}".to_owned(),
             org_label: "loco.dev/org-id".to_owned(),
             workspace_label: "loco.dev/workspace-id".to_owned(),
-            app_label: "loco.dev/resource-id".to_owned(),
-            name_label: "loco.dev/app-name".to_owned(),
             pull_secret_hook: String::new(),
             failure_webhook: String::new(),
             trust_autoscaler: false,

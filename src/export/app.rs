@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use config::model::{App, Source};
-use config::settings::Kubernetes;
 
 use super::place::Place;
 use super::{Document, ExportError, Left, policy, route, service, workload};
@@ -13,8 +12,6 @@ use super::{Document, ExportError, Left, policy, route, service, workload};
 #[derive(Debug)]
 pub(super) struct Around<'a> {
     pub(super) place: Place<'a>,
-    /// What labels are called that say whose an app is.
-    pub(super) labels: &'a Kubernetes,
     /// By app.
     pub(super) images: BTreeMap<&'a str, &'a str>,
     /// The directory of the file, in which programs run that say no other.

@@ -72,7 +72,7 @@ fn exported(loaded: &Loaded, args: &cli::Export, left: &mut Left) -> Result<Stri
     names::all_there(&images, &loaded.apps)?;
     let place = Place { namespace: args.namespace.as_deref(), gateway: &args.gateway };
     let home = args.file.canonicalize().ok().and_then(|file| Some(file.parent()?.to_owned()));
-    let around = app::Around { place, labels: &loaded.settings.kubernetes, images, home: home.as_deref() };
+    let around = app::Around { place, images, home: home.as_deref() };
     settings::say(loaded, args.namespace.as_deref(), left);
     let mut documents = Vec::new();
     for (app, name) in loaded.apps.iter().zip(&names) {

@@ -1,11 +1,9 @@
 //! What runs an app: a Deployment.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use config::model::{App, Check, ProcessSpec};
-use config::settings::Kubernetes;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, EnvVarSource, GRPCAction, HTTPGetAction, ObjectFieldSelector, PodSpec,
@@ -38,18 +36,14 @@ pub(super) fn deployment(
     left: &mut Left,
 ) -> Deployment {
     say_directory(app, &program.dir, around.home, left);
-    let labels = tenant_labels(app, around.labels, left);
     let selector = selector(name);
     let metadata = around.place.metadata(name);
     Deployment {
-        metadata: ObjectMeta { labels: Some(with(&selector, &labels)), ..metadata },
+        metadata: ObjectMeta { labels: Some(selector.clone()), ..metadata },
         spec: Some(DeploymentSpec {
             selector: LabelSelector { match_labels: Some(selector.clone()), match_expressions: None },
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(with(&selector, &labels)),
-                    ..ObjectMeta::default()
-                }),
+                metadata: Some(ObjectMeta { labels: Some(selector.clone()), ..ObjectMeta::default() }),
                 spec: Some(PodSpec {
                     automount_service_account_token: Some(false),
                     containers: vec![container(app, name, program, around, left)],
@@ -60,10 +54,6 @@ pub(super) fn deployment(
         }),
         status: None,
     }
-}
-
-fn with(one: &BTreeMap<String, String>, two: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    one.iter().chain(two).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn container(
@@ -147,37 +137,6 @@ fn probe(app: &App) -> Probe {
 fn seconds(span: Duration) -> i32 {
     let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
     i32::try_from(whole.max(1)).unwrap_or(i32::MAX)
-}
-
-/// Whose the app is, where labels can say it.
-fn tenant_labels(app: &App, keys: &Kubernetes, left: &mut Left) -> BTreeMap<String, String> {
-    let says = [
-        (&keys.org_label, app.tenant.org.as_str()),
-        (&keys.workspace_label, app.tenant.workspace.as_str()),
-        (&keys.app_label, app.id.as_str()),
-        (&keys.name_label, app.name.as_str()),
-    ];
-    let mut labels = BTreeMap::new();
-    for (key, value) in says.into_iter().filter(|(key, _)| !key.is_empty()) {
-        if is_label_value(value) {
-            labels.insert(key.clone(), value.to_owned());
-        } else {
-            left.app(
-                &app.name,
-                format_args!(
-                    "{value:?} cannot be the value of a label ({key}): it is not said whose the app is"
-                ),
-            );
-        }
-    }
-    labels
-}
-
-/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
-fn is_label_value(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    let ends = [text.bytes().next(), text.bytes().next_back()];
-    text.len() <= 63 && text.bytes().all(inner) && ends.iter().flatten().all(u8::is_ascii_alphanumeric)
 }
 
 fn say_directory(app: &App, dir: &Path, home: Option<&Path>, left: &mut Left) {

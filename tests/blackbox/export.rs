@@ -190,7 +190,6 @@ fn what_kubernetes_has_no_word_for_is_said() {
         "app `7up`: its objects are called app-7up",
         "--image 7up=",
         "a_b.example.com cannot be the host",
-        "\"a/b\" cannot be the value of a label",
         "app `up`: an EndpointSlice has no weights",
         "127.0.0.1:80",
         "limit `a.b`: it is called a-b",

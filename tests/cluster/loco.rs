@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use crate::client::{Request, eventually};
 use crate::cluster::{Namespace, image, is_there, kubectl, object, run};
@@ -15,6 +16,9 @@ use crate::sleeping::TO_SLEEP;
 
 const AGREEMENT: &str = "[kubernetes]\nloco = true\nloco_sleep = \"agreement\"\n";
 const REPLICAS: &str = "[kubernetes]\nloco = true\nloco_sleep = \"replicas\"\n";
+/// One at a time: an edge with `loco = true` takes every Application of the cluster, so two would put each other's apps
+/// to sleep.
+static ALONE: Mutex<()> = Mutex::const_new(());
 /// How often the controller looks at what sleeps, at least, before it counts as left alone.
 const LOOKS: usize = 3;
 
@@ -194,6 +198,7 @@ async fn light_sleep_by_the_agreement_is_left_alone() {
     if !is_there() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let (edge, here) = (Edge::on_host_with(AGREEMENT).await, Namespace::new("loco").await);
     let _loco = Controller::start(&here, &edge, &["--agreement"]).await;
     let app = App::new(&here, 1);
@@ -222,6 +227,7 @@ async fn deep_sleep_by_the_agreement_and_a_deploy_while_asleep() {
     if !is_there() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let (edge, here) = (Edge::on_host_with(AGREEMENT).await, Namespace::new("loco").await);
     let _loco = Controller::start(&here, &edge, &["--agreement"]).await;
     let app = App::new(&here, 60);
@@ -250,6 +256,7 @@ async fn light_sleep_beside_a_controller_that_knows_of_nothing() {
     if !is_there() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let (edge, here) = (Edge::on_host_with(REPLICAS).await, Namespace::new("loco").await);
     let _loco = Controller::start(&here, &edge, &[]).await;
     let app = App::new(&here, 1);
@@ -282,6 +289,7 @@ async fn nothing_is_left_of_an_application_that_is_deleted_while_it_sleeps() {
     if !is_there() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let (edge, here) = (Edge::on_host_with(AGREEMENT).await, Namespace::new("loco").await);
     let _loco = Controller::start(&here, &edge, &["--agreement"]).await;
     let app = App::new(&here, 60);
@@ -311,6 +319,7 @@ async fn an_app_stays_awake_whose_controller_does_not_keep_to_the_agreement() {
     if !is_there() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let (mut edge, here) = (Edge::on_host_with(AGREEMENT).await, Namespace::new("loco").await);
     let _loco = Controller::start(&here, &edge, &[]).await;
     // New pods are there before the old are gone.
@@ -341,6 +350,7 @@ async fn the_loop_of_locos_controller_costs_nothing() {
     if !is_there() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let (mut edge, here) = (Edge::on_host_with(AGREEMENT).await, Namespace::new("loco").await);
     let _loco = Controller::start(&here, &edge, &["--agreement"]).await;
     let app = App::new(&here, 0);

@@ -100,8 +100,6 @@ pub(super) static KUBERNETES: &[Key<Kubernetes>] = &[
     field!(tenant_pattern, tenant_pattern, "wks-{workspace}-res-{app}"),
     field!(org_label, label_key, "loco.dev/org-id"),
     field!(workspace_label, label_key, "loco.dev/workspace-id"),
-    field!(app_label, label_key, "loco.dev/resource-id"),
-    field!(name_label, label_key, "loco.dev/app-name"),
     field!(pull_secret_hook, url_or_empty, "http://platform.example/renew"),
     field!(failure_webhook, url_or_empty, "http://platform.example/failed"),
     field!(trust_autoscaler, boolean_as, "true"),

@@ -2,7 +2,7 @@
 
 use config::link::Depth;
 use config::model::WorkloadKind::Deployment;
-use revive::platform::kubernetes::MANAGER;
+use revive::kubernetes::MANAGER;
 use serde_json::{Value, json};
 
 use crate::on_cluster;

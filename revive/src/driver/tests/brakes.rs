@@ -157,7 +157,11 @@ async fn only_what_was_removed_counts_and_what_stops_removals_is_shown() {
     gateway.hears_nothing("a1", HOUR * 2).await;
     let brake = edge.brakes().await.removals.brake.unwrap();
     assert_eq!(brake.code, "removal-stop");
-    assert!(brake.detail.contains("1 of 2 apps"), "{}", brake.detail);
+    assert!(
+        brake.detail.contains("1 apps were removed") && brake.detail.contains("of the 2 there are"),
+        "{}",
+        brake.detail
+    );
 }
 
 #[tokio::test(start_paused = true)]

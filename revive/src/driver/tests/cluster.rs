@@ -189,6 +189,7 @@ async fn a_wake_that_fails_is_put_down_and_a_deploy_that_fails_is_not() {
     let shown = || Status::Failed { failure: Failure::Unschedulable, retry_after: seconds(1) };
     let told = async { while gateway.hears("b", seconds(2)).await != shown() {} };
     told.await;
+    edge.idles(seconds(1)).await;
     // Whoever asks again waits for what is wrong with it now.
     gateway.wants("b");
     assert_eq!(edge.command().await, "adopt b 2");

@@ -184,7 +184,7 @@ async fn what_is_there_again_comes_up_and_what_somebody_scales_to_0_stays_down()
     said(&edge, between(&["a"], 10, 5, 9, &["a"])).await;
     edge.idles(LOOK).await;
     edge.stands("a", Standing::Asleep(Depth::Light));
-    assert_eq!(edge.command_within(LOOK).await, "start a 1");
+    assert_eq!(edge.command_within(LOOK * 2).await, "start a 1");
     comes_up(&mut edge, &mut gateway, 1).await;
     edge.report("a", 1, Event::PutDown(Rest::Asleep(Depth::Light)));
     gateway.sees("a", asleep(Depth::Light)).await;

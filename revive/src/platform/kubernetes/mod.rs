@@ -58,7 +58,6 @@ pub use self::loss::{Allowed, DEEP_SLEEP, Why, allowed};
 pub use self::place::Place;
 pub use self::pull::{Renewal, TOKEN_EXPIRY};
 pub use self::record::TOMBSTONE_FOR;
-pub use crate::kubernetes::MANAGER;
 
 use self::cluster::Cluster;
 use self::context::Context;
