@@ -32,8 +32,9 @@ export class Chromium {
   #next = 1;
   #said = '';
 
-  constructor(program) {
-    const args = [...FLAGS, `--user-data-dir=${this.#profile}`];
+  /** `more` are further words of its command line. */
+  constructor(program, more = []) {
+    const args = [...FLAGS, ...more, `--user-data-dir=${this.#profile}`];
     this.#process = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] });
     this.#process.stderr.on('data', (data) => { this.#said += data; });
     this.#process.on('exit', (code) => this.#fail(new Error(`Chromium ended (${code}):\n${this.#said}`)));

@@ -8,9 +8,8 @@ import { after, before, test } from 'node:test';
 
 import { Chromium } from './chromium.mjs';
 import { Edge } from './edge.mjs';
+import { DESKTOP, PHONE, assertSound, assertWaiting } from './waiting.mjs';
 
-const PHONE = { width: 390, height: 844 };
-const DESKTOP = { width: 1280, height: 800 };
 // A query that a careless reload would change.
 const QUERY = 'q=a%20b&lang=%C3%A4&x=1&x=2';
 const PATH = `/some/page?${QUERY}`;
@@ -70,22 +69,6 @@ const url = (name, edge = 'main') => `http://${name}.localhost:${ports[edge]}${P
 
 async function picture(tab, name) {
   writeFileSync(join(process.env.PICTURES, `${name}.png`), await tab.screenshot());
-}
-
-/** The page stands by itself: it fits the screen, breaks no rule of its own policy, and asks nobody else. */
-async function assertSound(tab, width) {
-  assert.ok(await tab.contentWidth() <= width, 'wider than the screen');
-  assert.deepEqual(tab.complaints, []);
-  const foreign = tab.requests.filter((asked) => !/^http:\/\/[a-z-]+\.localhost:\d+\//.test(asked));
-  assert.deepEqual(foreign, []);
-}
-
-async function assertWaiting(tab, document, name, options) {
-  assert.equal(document.status, 503);
-  assert.match(document.html, new RegExp(`<title>${name} is waking up</title>`));
-  assert.equal(document.html.match(/aria-current="step"/g)?.length, 1, 'one step is the one that goes on');
-  assert.match(document.html, /Waking for <b/);
-  await assertSound(tab, options.width);
 }
 
 function assertLanded(document, address) {

@@ -93,6 +93,11 @@ impl Edge {
         self.halves.as_ref().expect("an edge on this machine")
     }
 
+    /// Where visitors reach it.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Namespace and name of its Gateway.
     pub(crate) fn gateway(&self) -> (&str, &str) {
         (&self.gateway.0, &self.gateway.1)

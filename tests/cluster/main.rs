@@ -18,6 +18,7 @@ mod edge;
 mod host;
 mod road;
 
+mod crowds;
 mod definitions;
 mod failures;
 mod faults;

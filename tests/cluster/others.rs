@@ -125,7 +125,12 @@ async fn nothing_is_left_of_an_app_that_is_deleted_on_its_way_up() {
     };
     let ((answer, answered), deleted) = tokio::join!(held, deleting);
     println!("who was held was told {:?} after the deletion", answered.saturating_duration_since(deleted));
-    answer.assert_refused(404, "unknown-host");
+    // Each kind has a watch of its own: the end of its Service may be heard before that of its route.
+    match answer.status {
+        503 => answer.assert_refused(503, "no-endpoints"),
+        _ => answer.assert_refused(404, "unknown-host"),
+    }
+    edge.until_gone(&app.host()).await;
     assert!(answered.saturating_duration_since(deleted) < Duration::from_secs(5));
     until_nothing_is_left(&here).await;
 }
@@ -206,6 +211,32 @@ async fn what_is_put_back_unchanged_is_let_be_in_the_end() {
     // that round says nothing of whoever puts it back.
     assert!((2..=5).contains(&put_back), "put back {put_back} times");
     assert_eq!(lost, 0);
+}
+
+/// Who cleans up and does not know what a record is for.
+#[tokio::test]
+async fn what_a_record_saved_is_there_after_somebody_has_deleted_it() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::any().await, Namespace::new("tombstone").await);
+    let app = app(&edge, "tombstone", DEEP);
+    deployed(&edge, &here, &app).await;
+    until_deep(&here, &app).await;
+    let kubectl = async |words: &[&str]| here.kubectl(words).await.unwrap_or_else(|error| panic!("{error}"));
+    kubectl(&["delete", "sleeprecord", "deployment-tombstone"]).await;
+    // As docs/kubernetes.md tells it.
+    let tombstones = ["get", "sleeprecords", "-l", "edge.loco.io/tombstone=true", "-o"];
+    let saved = eventually(PATIENCE, "a tombstone", async || {
+        let saved = kubectl(&[&tombstones[..], &["jsonpath={.items[*].spec.saved}"]].concat()).await;
+        if saved.is_empty() { Err("none") } else { Ok(saved) }
+    })
+    .await;
+    let answer = edge.ask(&get(&app)).await;
+    assert_eq!(answer.status, 503, "nobody can start it: {}", answer.text());
+    let created = run("kubectl", &["create", "--namespace", here.name(), "-f", "-"], &saved, PATIENCE).await;
+    created.unwrap_or_else(|error| panic!("{error}"));
+    edge.until_served(&app.host()).await;
 }
 
 /// A volume that is there before it is asked for: not every cluster makes them.

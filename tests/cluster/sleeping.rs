@@ -1,10 +1,11 @@
 //! Apps that sleep and wake.
+#![allow(clippy::print_stdout, reason = "what was seen is shown with the test")]
 
 use std::time::Duration;
 
 use crate::apps::{App, KIT};
 use crate::client::{Answer, Request, eventually};
-use crate::cluster::{Namespace, is_there};
+use crate::cluster::{Namespace, is_there, run};
 use crate::edge::Edge;
 
 /// How long an app may take to fall asleep whose policy says one or two seconds: it stays awake for three times as long
@@ -208,6 +209,22 @@ async fn a_browser_gets_the_page_and_the_app_after_it() {
             && page.header("content-type").is_some_and(|t| t.starts_with("text/html"))
     );
     edge.until_served(&app.host()).await;
+}
+
+#[tokio::test]
+async fn people_see_the_page_and_the_app_after_it() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::any().await, Namespace::new("people").await);
+    let app = app(&edge, "people", DEEP).variable("START_DELAY", "6");
+    deployed(&edge, &here, &app).await;
+    until_deep(&here, &app).await;
+    let look = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/run");
+    let address = format!("ADDRESS={}", edge.address());
+    let words = [&*address, &format!("HOST={}", app.host()), look, "cluster.mjs"];
+    let said = run("env", &words, "", TO_SLEEP * 2).await.unwrap_or_else(|error| panic!("{error}"));
+    println!("{said}");
 }
 
 #[tokio::test]

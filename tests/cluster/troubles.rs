@@ -148,6 +148,25 @@ async fn an_app_that_ends_as_it_begins_is_left_alone_until_its_next_try() {
     healed(&edge, &app, backoff).await;
 }
 
+#[tokio::test]
+async fn an_app_that_takes_more_memory_than_it_may_is_said_so_until_it_takes_less() {
+    if !is_there() {
+        return;
+    }
+    let (edge, here) = (Edge::on_host().await, Namespace::new("memory").await);
+    let app = app(&edge, "memory", LIGHT);
+    deployed(&edge, &here, &app).await;
+    until_light(&here, &app).await;
+    // In one write: each new version is brought up at once.
+    let greedy = r#"{"spec":{"template":{"spec":{"containers":[{"name":"app",
+        "resources":{"limits":{"memory":"64Mi"}},"env":[{"name":"FAIL","value":"out-of-memory"}]}]}}}}"#;
+    must(&here, &["patch", "deployment", "memory", "-p", greedy]).await;
+    let backoff = told(&edge, &here, &app, &["OOMKilled"], "out-of-memory").await;
+    until_shown(&here, &app, "out-of-memory").await;
+    must(&here, &["set", "env", "deployment/memory", "FAIL-"]).await;
+    healed(&edge, &app, backoff).await;
+}
+
 /// Who deploys what cannot run, and then what can, in place of what sleeps deeply.
 #[tokio::test]
 async fn a_bad_version_in_place_of_what_sleeps_deeply_is_told_at_each_try_until_there_is_a_good_one() {

@@ -53,7 +53,10 @@ async fn live(settings: Settings) -> io::Result<ExitCode> {
     // First of all, so that a SIGTERM during START_DELAY is heeded too.
     let mut terminate = signal(SignalKind::terminate())?;
     note_start(&settings)?;
-    if settings.fail == Fail::Exit {
+    if settings.fail == Fail::OutOfMemory {
+        take_memory();
+    }
+    if matches!(settings.fail, Fail::Exit | Fail::OutOfMemory) {
         return Ok(ExitCode::from(FAILED));
     }
     let child = if settings.spawn_child { Some(spawn_grandchild()?) } else { None };
@@ -91,7 +94,17 @@ async fn serve(state: Arc<State>) -> io::Result<()> {
 async fn until_exit(fail: Fail) {
     match fail {
         Fail::ExitAfter(time) => tokio::time::sleep(time).await,
-        Fail::Not | Fail::Exit | Fail::NeverListen | Fail::CrashAfter(_) => std::future::pending().await,
+        Fail::Not | Fail::Exit | Fail::OutOfMemory | Fail::NeverListen | Fail::CrashAfter(_) => {
+            std::future::pending().await
+        }
+    }
+}
+
+/// 1 GiB, written to, so that it is really taken.
+fn take_memory() {
+    let mut taken = Vec::new();
+    for _ in 0..1024 {
+        taken.push(std::hint::black_box(vec![1_u8; 1 << 20]));
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) enum Fail {
     ExitAfter(Duration),
     /// `never-listen`: runs, but opens no port.
     NeverListen,
+    /// `out-of-memory`: takes memory until it is ended for it, or has 1 GiB.
+    OutOfMemory,
     /// `crash-after-N`: answers N requests, health checks not counted, and aborts at the next.
     CrashAfter(u64),
 }
@@ -86,6 +88,7 @@ impl Fail {
         match text {
             "exit" => Some(Self::Exit),
             "never-listen" => Some(Self::NeverListen),
+            "out-of-memory" => Some(Self::OutOfMemory),
             _ => text
                 .strip_prefix("exit-after-")
                 .and_then(duration)

@@ -176,10 +176,6 @@ pub struct SleepRecordStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub since: Option<String>,
-    /// When it was last used (RFC 3339), as of when this was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub last_activity: Option<String>,
     /// Why, in one word: a failure's code, or what happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
@@ -188,7 +184,7 @@ pub struct SleepRecordStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
-    /// `WouldLoseData`, `UndoneBy`.
+    /// `WouldLoseData`. What holds only as long as a leader leads, the admin API says (`UndoneBy`, `InHours`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
